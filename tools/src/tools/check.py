@@ -1,0 +1,49 @@
+"""`make check`: the whole law of the repository that needs no server."""
+
+import sys
+
+from tools.steps import Step, python, run_all, tool
+
+SOURCES = ("libs", "services", "deploy", "tests", "tools", "notebooks")
+GENERATED = (
+    "tools.event_docs",
+    "tools.openapi",
+    "tools.problem_docs",
+    "tools.gateway_docs",
+    "tools.dashboards",
+    "tools.lake_docs",
+    "tools.promises",
+)
+
+
+def steps() -> list[Step]:
+    """Format, lint, types, import contracts, architecture tests, and that generated files are what would be generated."""
+    return [
+        Step("format", [tool("ruff"), "format", "--check", "--quiet", *SOURCES]),
+        Step("lint", [tool("ruff"), "check", "--quiet", *SOURCES]),
+        Step("types", [tool("mypy"), "--no-error-summary", *typed_folders()]),
+        Step("import contracts", [tool("lint-imports")]),
+        Step("architecture", python("-m", "pytest", "-q", "tests/architecture")),
+        *(Step(f"generated: {module}", python("-m", module, "check")) for module in GENERATED),
+    ]
+
+
+def typed_folders() -> list[str]:
+    """Every src folder, the scripts that make models, the programs among the tests, and what notebooks read with."""
+    from tools.steps import ROOT
+
+    groups = (
+        "libs/*/src",
+        "services/*/src",
+        "services/*/training",
+        "deploy/*/src",
+        "tools/src",
+        "tests/faults",
+        "tests/bench",
+        "notebooks",
+    )
+    return [str(folder.relative_to(ROOT)) for group in groups for folder in sorted(ROOT.glob(group))]
+
+
+if __name__ == "__main__":
+    sys.exit(run_all(steps(), then="make test"))
