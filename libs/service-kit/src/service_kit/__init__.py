@@ -1,0 +1,1 @@
+"""The plumbing of every service; it holds no business word."""

@@ -1,0 +1,33 @@
+"""Waiting for Kafka at the start: a worker that also works by the clock stays up without it instead of ending."""
+
+import asyncio
+
+import structlog
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
+
+log = structlog.get_logger(__name__)
+
+PAUSE_SECONDS = 1.0
+_ANSWER_MS = 3_000
+
+
+async def wait_for_broker(bootstrap_servers: str, *, pause_seconds: float = PAUSE_SECONDS) -> None:
+    """Return once a broker answers; until then it is asked again and again, and only the first silence is told."""
+    silent = False
+    while not await _answers(bootstrap_servers):
+        if not silent:
+            log.warning("broker.away")
+        silent = True
+        await asyncio.sleep(pause_seconds)
+
+
+async def _answers(bootstrap_servers: str) -> bool:
+    client = AIOKafkaClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=_ANSWER_MS)
+    try:
+        await client.bootstrap()
+    except (KafkaError, OSError):
+        return False
+    finally:
+        await client.close()
+    return True
