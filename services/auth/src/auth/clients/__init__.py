@@ -1,0 +1,1 @@
+"""What auth uses beyond its own rows: the password hashing threads and the cryptography of keys and access tokens."""

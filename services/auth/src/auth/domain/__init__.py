@@ -1,0 +1,1 @@
+"""What auth decides: accounts, sessions, invitations, lockout and key rotation, in plain Python."""

@@ -1,0 +1,1 @@
+"""All SQL of auth: rows in and out, decisions elsewhere."""

@@ -1,0 +1,1 @@
+"""The verbs of auth; each owns its one transaction."""
