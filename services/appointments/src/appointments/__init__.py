@@ -1,0 +1,1 @@
+"""Therapist directory, working hours and appointments."""

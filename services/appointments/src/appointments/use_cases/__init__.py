@@ -1,0 +1,1 @@
+"""The verbs of this service; each owns its one transaction."""
