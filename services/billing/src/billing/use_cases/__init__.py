@@ -1,0 +1,1 @@
+"""The verbs of billing; each owns its one transaction."""
