@@ -1,0 +1,1 @@
+"""Messaging: conversations between patients and those who care for them."""

@@ -1,0 +1,1 @@
+"""Data keys that seal texts, and the key-encryption keys that wrap them."""

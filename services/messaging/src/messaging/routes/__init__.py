@@ -1,0 +1,1 @@
+"""HTTP in: each route translates, calls one use case and translates back."""

@@ -1,0 +1,1 @@
+"""The verbs of messaging; each owns its one transaction."""
