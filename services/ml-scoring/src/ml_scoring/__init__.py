@@ -1,0 +1,1 @@
+"""ML scoring: risk scores of messages."""

@@ -1,0 +1,1 @@
+"""What use cases call outside their own rows."""

@@ -1,0 +1,1 @@
+"""The rules of ml-scoring, in plain Python."""

@@ -1,0 +1,1 @@
+"""The verbs of ml-scoring; each owns its one transaction."""
