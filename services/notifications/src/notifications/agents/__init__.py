@@ -1,0 +1,55 @@
+"""Kafka in: every event goes to its use cases. No handler waits for anything but PostgreSQL, for all topics share one reader.
+
+What has to ask somebody else (auth, a provider) is kept as a row and done by a chore of the worker: an alert would otherwise wait
+behind whatever that one waits for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import faust
+
+from bloom_events.envelope import Envelope
+from bloom_events.event import Event
+from notifications.agents import accounts, appointments, contacts, crisis
+from notifications.domain.watch import Patience
+from notifications.use_cases.consumer import CONSUMER
+from service_kit.chores import Chore
+from service_kit.consuming import Consuming, Handler, Parker
+from service_kit.faust_app import consume_topics
+from service_kit.worker_database import UnitOfWorkFor
+
+LISTENS_TO: tuple[type[Event], ...] = tuple(
+    dict.fromkeys((*crisis.LISTENS_TO, *accounts.LISTENS_TO, *contacts.LISTENS_TO, *appointments.LISTENS_TO))
+)
+
+
+def consuming(unit_of_work_for: UnitOfWorkFor, parker: Parker, *, patience: Patience, watchdog: Chore) -> Consuming:
+    """The one consumer of everything that this service listens to."""
+    every = (
+        crisis.handlers(unit_of_work_for, patience=patience, watchdog=watchdog),
+        accounts.handlers(unit_of_work_for),
+        contacts.handlers(unit_of_work_for),
+        appointments.handlers(unit_of_work_for),
+    )
+    return Consuming(CONSUMER, {event: _in_turn(event, every) for event in LISTENS_TO}, parker)
+
+
+def register_agents(app: faust.App, consumer: Consuming) -> None:
+    """Take whole fetches of all topics; a fetch is acknowledged when all of it is in the database."""
+    consume_topics(app, consumer, sorted({event.TOPIC.name for event in LISTENS_TO}))
+
+
+def _in_turn(event: type[Event], every: Iterable[Mapping[type[Event], Handler]]) -> Handler:
+    """All that is done about one kind of event; each part remembers for itself that it was done."""
+    parts = [handlers[event] for handlers in every if event in handlers]
+    if len(parts) == 1:
+        return parts[0]
+
+    async def each(cause: Envelope[Any]) -> None:
+        for part in parts:
+            await part(cause)
+
+    return each

@@ -1,0 +1,25 @@
+"""What auth tells of accounts also says that there is something new about reaching somebody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bloom_events.auth import TherapistVerified, UserProfileChanged, UserRegistered
+from bloom_events.envelope import Envelope
+from bloom_events.event import Event
+from notifications.use_cases.contacts import hear_of_contact
+from service_kit.consuming import Handler
+from service_kit.unit_of_work import Clock, utc_now
+from service_kit.worker_database import UnitOfWorkFor
+
+LISTENS_TO: tuple[type[Event], ...] = (UserRegistered, TherapistVerified, UserProfileChanged)
+
+
+def handlers(unit_of_work_for: UnitOfWorkFor, clock: Clock = utc_now) -> Mapping[type[Event], Handler]:
+    """What is done about each kind of event."""
+
+    async def hear(cause: Envelope[Any]) -> None:
+        await hear_of_contact(await unit_of_work_for(cause), cause, now=clock())
+
+    return dict.fromkeys(LISTENS_TO, hear)

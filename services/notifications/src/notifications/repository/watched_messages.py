@@ -1,0 +1,102 @@
+"""Rows of watched messages: what is known of each change of a patient's message, whichever of its events came first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from asyncpg import Record
+
+from bloom_events.ids import ConversationId, MessageId, PatientId, UserId
+from bloom_events.risk import RiskLevel
+from notifications.domain.timeline import Ending
+from notifications.domain.watch import Score, WatchedMessage
+from service_kit.database import Connection
+
+_ADD = """
+    insert into watched_messages as w (message_id, revision, conversation_id, patient_id, therapist_ids, written_at,
+        correlation_id, committed_at, heard_at, due_at, level, received_at, scored_at, unscored_at)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
+    on conflict (tenant_id, message_id, revision) do update set events_handled = w.events_handled + 1
+    returning *, exists (
+        select from watched_messages o where o.message_id = w.message_id and o.revision <> w.revision) as has_others
+"""
+_SAVE = """
+    update watched_messages set committed_at = $3, heard_at = $4, due_at = $5, level = $6, received_at = $7, scored_at = $8,
+        unscored_at = $9
+    where message_id = $1 and revision = $2
+"""
+_OF_MESSAGE = "select * from watched_messages where message_id = $1"
+_CLAIM = """
+    select * from watched_messages where message_id = $1 and revision = $2 and due_at <= $3 for update skip locked
+"""
+_KEEP_ENDING = """
+    insert into message_endings as e (message_id, deleted_at, withdrawn_at) values ($1, $2, $3)
+    on conflict (tenant_id, message_id) do update set
+        deleted_at = coalesce(e.deleted_at, excluded.deleted_at), withdrawn_at = coalesce(e.withdrawn_at, excluded.withdrawn_at)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was known before: the same change of the message, if it was, and whether other changes of it were."""
+
+    before: WatchedMessage | None
+    has_others: bool
+
+
+class WatchRepository:
+    """Reads and writes watched messages within one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(self, message: WatchedMessage, correlation_id: UUID) -> Found:
+        """Add a row that nobody has written yet, or lock the one that is there and count the event."""
+        identity = message.message_id, message.revision, message.conversation_id, message.patient_id, list(message.therapists)
+        row = await self._connection.fetchrow(_ADD, *identity, message.written_at, correlation_id, *_facts(message))
+        if row is None:
+            raise LookupError("a row that was just written cannot be read")
+        return Found(message_of(row) if row["events_handled"] > 1 else None, row["has_others"])
+
+    async def save(self, message: WatchedMessage) -> None:
+        """Write a row that this transaction holds as it now is."""
+        await self._connection.execute(_SAVE, message.message_id, message.revision, *_facts(message))
+
+    async def of_message(self, message_id: UUID) -> list[WatchedMessage]:
+        """Every change of a message that is known."""
+        return [message_of(row) for row in await self._connection.fetch(_OF_MESSAGE, message_id)]
+
+    async def claim(self, message_id: UUID, revision: int, now: datetime) -> WatchedMessage | None:
+        """A change that waits for its score no longer, locked; None when it is not due, or somebody else is at it."""
+        row = await self._connection.fetchrow(_CLAIM, message_id, revision, now)
+        return message_of(row) if row else None
+
+    async def keep_ending(self, ending: Ending) -> None:
+        """Add to what is known of the end of a message."""
+        await self._connection.execute(_KEEP_ENDING, ending.message_id, ending.deleted_at, ending.withdrawn_at)
+
+
+def _facts(message: WatchedMessage) -> tuple[object, ...]:
+    score = message.score
+    scoring = (score.level, score.received_at, score.scored_at) if score else (None, None, None)
+    hearing = message.committed_at, message.heard_at, message.due_at
+    return *hearing, *scoring, message.unscored_at
+
+
+def message_of(row: Record) -> WatchedMessage:
+    score = Score(RiskLevel(row["level"]), row["received_at"], row["scored_at"]) if row["level"] else None
+    return WatchedMessage(
+        message_id=MessageId(row["message_id"]),
+        revision=row["revision"],
+        conversation_id=ConversationId(row["conversation_id"]),
+        patient_id=PatientId(row["patient_id"]),
+        therapists=tuple(UserId(user_id) for user_id in row["therapist_ids"]),
+        written_at=row["written_at"],
+        committed_at=row["committed_at"],
+        heard_at=row["heard_at"],
+        due_at=row["due_at"],
+        score=score,
+        unscored_at=row["unscored_at"],
+    )

@@ -1,0 +1,1 @@
+"""HTTP in: translate, call one use case, translate back."""

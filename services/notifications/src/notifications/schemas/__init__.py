@@ -1,0 +1,1 @@
+"""HTTP bodies: requests are strict, answers are complete."""

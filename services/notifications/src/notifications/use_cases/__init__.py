@@ -1,0 +1,1 @@
+"""The verbs of notifications; each owns its one transaction."""
