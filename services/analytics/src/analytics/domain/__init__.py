@@ -1,0 +1,1 @@
+"""Metrics, windows and what becomes of them: plain Python."""

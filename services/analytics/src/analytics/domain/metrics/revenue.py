@@ -1,0 +1,50 @@
+"""Metrics of invoices, by currency: amounts are whole minor units."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from analytics.domain.metric import Aggregate, Metric, Read, Reading, Unit
+from analytics.domain.spans import DAY
+from bloom_events.analytics import RevenueMeasured
+from bloom_events.billing import InvoiceCredited, InvoiceOpened, InvoicePaid, InvoiceVoided
+from bloom_events.envelope import Envelope
+
+BY_CURRENCY = ("currency",)
+
+
+def _amount(field: str, sign: int = 1) -> Read:
+    def read(envelope: Envelope[Any]) -> Reading:
+        return Reading({"currency": envelope.data.currency}, amount=sign * getattr(envelope.data, field))
+
+    return read
+
+
+def _money(name: str, says: str, reads: dict[Any, Read]) -> Metric:
+    return Metric(
+        name,
+        says,
+        Aggregate.SUM,
+        Unit.MINOR_UNITS,
+        reads,
+        spans=(DAY,),
+        publishes=RevenueMeasured,
+        # There is no sum over currencies.
+        groupings=(BY_CURRENCY,),
+    )
+
+
+METRICS = (
+    _money("revenue.invoiced", "What was invoiced.", {InvoiceOpened: _amount("total_minor")}),
+    _money("revenue.paid", "What was paid.", {InvoicePaid: _amount("amount_minor")}),
+    _money(
+        "revenue.outstanding",
+        "By how much the amount that is owed changed; its running total is what is owed.",
+        {
+            InvoiceOpened: _amount("total_minor"),
+            InvoicePaid: _amount("total_minor", -1),
+            InvoiceVoided: _amount("total_minor", -1),
+            InvoiceCredited: _amount("total_minor", -1),
+        },
+    ),
+)
