@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
@@ -39,7 +40,7 @@ class Practice:
             "therapist_id": TherapistId(self.therapist_id),
             "visit_type": VisitType.STANDARD,
             "starts_at": MORNING,
-            "ends_at": MORNING,
+            "ends_at": MORNING + timedelta(hours=1),
         }
         stand.clock.moment = MORNING
 

@@ -153,7 +153,7 @@ def _visit(tenant_id: TenantId) -> Envelope[AppointmentCompleted]:
         therapist_id=TherapistId(uuid4()),
         visit_type=VisitType.STANDARD,
         starts_at=now,
-        ends_at=now,
+        ends_at=now + timedelta(hours=1),
         completed_at=now,
     )
     return wrap(held, source="/bloom/appointments", tenant_id=tenant_id, time=now, correlation_id=new_id())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -229,7 +230,7 @@ class Practice:
             "therapist_id": TherapistId(therapist.id),
             "visit_type": VisitType.STANDARD,
             "starts_at": self.clock.moment,
-            "ends_at": self.clock.moment,
+            "ends_at": self.clock.moment + timedelta(hours=1),
         }
         return kind(**{**facts, **more})
 
