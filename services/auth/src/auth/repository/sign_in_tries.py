@@ -41,8 +41,10 @@ class SignInTriesRepository:
     async def sweep(self, *, older_than: datetime) -> None:
         """Forget a few rows that no longer count, leaving alone what others hold."""
         await self._connection.execute(
-            """delete from sign_in_tries where address_mark in (
+            # Materialized: a subquery that locks may be run again inside of a join, and then takes more than its limit.
+            """with old as materialized (
                    select address_mark from sign_in_tries where window_started_at < $1
-                   order by window_started_at limit $2 for update skip locked)""",
+                   order by window_started_at limit $2 for update skip locked)
+               delete from sign_in_tries t using old where t.address_mark = old.address_mark""",
             older_than, SWEEP,
         )  # fmt: skip

@@ -58,10 +58,12 @@ _DISCARD_OF_CONVERSATION = """
     update attachments set state = 'discarded', message_id = null, position = null
     where conversation_id = $1 and state <> 'discarded'
 """
+# Materialized: a subquery that locks may be run again inside of a join, and then takes more than its limit.
 _DISCARD_OLD = """
-    update attachments set state = 'discarded' where (tenant_id, id) in (
+    with old as materialized (
         select tenant_id, id from attachments where state in ('pending', 'uploaded') and requested_at < $1
         order by requested_at limit $2 for update skip locked)
+    update attachments a set state = 'discarded' from old where (a.tenant_id, a.id) = (old.tenant_id, old.id)
 """
 _DISCARDED = """
     select tenant_id, conversation_id, id from attachments where state = 'discarded' and requested_at < $1

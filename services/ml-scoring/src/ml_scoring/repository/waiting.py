@@ -23,10 +23,12 @@ _ADD = """
     select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::int[], $6::bigint[], $7::timestamptz[], $8::int[],
         $9::timestamptz[])
 """
+# Materialized: a subquery that locks may be run again inside of a join, and then takes more than its limit.
 _CLAIM = """
-    update waiting_messages w set next_try_at = $2
-    from (select event_id from waiting_messages where next_try_at <= $1 order by next_try_at, read_offset limit $3
-        for update skip locked) as due
+    with due as materialized (
+        select event_id from waiting_messages where next_try_at <= $1 order by next_try_at, read_offset limit $3
+        for update skip locked)
+    update waiting_messages w set next_try_at = $2 from due
     where w.event_id = due.event_id returning w.*
 """
 _POSTPONE = """

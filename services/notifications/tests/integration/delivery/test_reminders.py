@@ -140,6 +140,7 @@ async def test_when_clocks_change_a_reminder_comes_at_its_instant_and_names_the_
     patient, address = await practice.person(locale="de-DE", time_zone="Europe/Berlin")
     practice.clock.moment = starts_at - timedelta(days=3)
     await practice.hear(practice.story(patient, (await practice.person())[0], starts_at=starts_at).booked().events)
+    await office.serve(Channel.EMAIL)
     practice.clock.moment = starts_at - timedelta(hours=24)
     await practice.remind()
     await office.serve(Channel.EMAIL)
