@@ -8,9 +8,10 @@ from uuid import UUID
 
 import boto3
 import pytest
+from moto import mock_aws
+
 from lab_results.documents import LARGEST_BYTES, UnfitDocument, check_pdf, place_of
 from lab_results.handler import list_documents
-from moto import mock_aws
 
 BUCKET, TABLE = "bloom-test-lab-results", "bloom-test-documents"
 TENANT, PATIENT, DOCUMENT = (str(UUID(int=number)) for number in (1, 2, 3))
@@ -18,18 +19,24 @@ KEY = f"incoming/{TENANT}/{PATIENT}/{DOCUMENT}.pdf"
 PDF = b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\ntrailer\n<<>>\n%%EOF\n"
 
 
-@pytest.fixture
-def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Any, Any]]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[tuple[Any, Any]]:
     with mock_aws():
-        objects, tables = (boto3.client(name, region_name="us-east-1") for name in ("s3", "dynamodb"))
+        access = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+        objects, tables = (boto3.client(name, **access) for name in ("s3", "dynamodb"))
         objects.create_bucket(Bucket=BUCKET)
         objects.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         keys = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
         attributes = [{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")]
         tables.create_table(TableName=TABLE, KeySchema=keys, AttributeDefinitions=attributes, BillingMode="PAY_PER_REQUEST")
         yield objects, tables
+
+
+@pytest.fixture
+def clients(cloud: tuple[Any, Any]) -> Iterator[tuple[Any, Any]]:
+    yield cloud
+    for item in rows(cloud[1]):
+        cloud[1].delete_item(TableName=TABLE, Key={"pk": item["pk"], "sk": item["sk"]})
 
 
 def put(objects: Any, content: bytes = PDF, key: str = KEY) -> dict[str, Any]:

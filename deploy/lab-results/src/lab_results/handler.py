@@ -26,7 +26,7 @@ def list_documents(event: Mapping[str, Any], *, objects: Any, tables: Any, table
     for record in event.get("Records", []):
         is_new = _list_one(record, objects=objects, tables=tables, table=table)
         counted["listed" if is_new else "known"] += 1
-    print(json.dumps({"event": "lab_results.listed", **counted}))  # noqa: T201  # Lambda's log is its standard output
+    print(json.dumps({"event": "lab_results.listed", **counted}))  # Lambda's log is its standard output
     return counted
 
 
