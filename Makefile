@@ -84,7 +84,7 @@ faults: $(STAMP)  ## Kill things and look whether anything was lost: ROW=1,2 pic
 bench: $(STAMP)  ## Paired benchmarks with their goals: ROW=name picks rows, LONG=1 the long form
 	$(RUN) -m tests.bench $(if $(ROW),--row $(ROW)) $(if $(LONG),--long)
 
-events: $(STAMP)  ## Regenerate what is generated: schemas, docs/events.md, AsyncAPI, OpenAPI, problems, dashboards, promises
+events: $(STAMP)  ## Regenerate what is generated: schemas, docs/events.md, AsyncAPI, OpenAPI, problems, dashboards, Terraform's catalogue and pages, promises
 	$(RUN) -m tools.generate
 
 replay: $(STAMP)  ## Rebuild a metric, or people or sessions, from the log and compare: METRIC=appointments.booked FROM=2026-11-01
