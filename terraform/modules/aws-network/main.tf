@@ -2,6 +2,12 @@ data "aws_region" "current" {}
 
 data "aws_availability_zones" "open" {
   state = "available"
+
+  # Local zones and others that an account opts into are no places for a cell.
+  filter {
+    name   = "opt-in-status"
+    values = ["opt-in-not-required"]
+  }
 }
 
 locals {

@@ -49,6 +49,10 @@ resource "google_sql_database_instance" "this" {
     # As on AWS: neither errors nor statements show a row's values.
     dynamic "database_flags" {
       for_each = {
+        log_checkpoints               = "on"
+        log_connections               = "on"
+        log_disconnections            = "on"
+        log_lock_waits                = "on"
         log_error_verbosity           = "terse"
         log_min_error_statement       = "panic"
         "cloudsql.iam_authentication" = "on"
