@@ -1,6 +1,6 @@
 # Names, certificates, the CDN and the firewall before all cells.
 terraform {
-  required_version = ">= 1.9"
+  required_version = ">= 1.10"
 
   required_providers {
     aws = {

@@ -1,6 +1,6 @@
 # The cell of the European Union: one call of cell-aws.
 terraform {
-  required_version = ">= 1.9"
+  required_version = ">= 1.10"
 
   required_providers {
     aws = {

@@ -1,6 +1,6 @@
 # A cell of the European Union on Google Cloud: one call of cell-gcp. Its Kafka is the one that the cells on AWS read too.
 terraform {
-  required_version = ">= 1.9"
+  required_version = ">= 1.10"
 
   required_providers {
     google = {

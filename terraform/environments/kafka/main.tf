@@ -1,6 +1,6 @@
 # Kafka of both jurisdictions. It is a root of its own because it outlives cells, and clouds: what one of them loses, the log has.
 terraform {
-  required_version = ">= 1.9"
+  required_version = ">= 1.10"
 
   required_providers {
     confluent = {

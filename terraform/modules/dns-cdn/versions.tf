@@ -1,5 +1,5 @@
 terraform {
-  required_version = ">= 1.9"
+  required_version = ">= 1.10"
 
   # The provider must be set to us-east-1: certificates and firewalls of CloudFront live there and nowhere else.
   required_providers {

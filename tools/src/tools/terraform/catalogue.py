@@ -6,7 +6,6 @@ from pathlib import Path
 
 from bloom_events.registry import EVENT_TYPES
 from bloom_events.topics import Topic, all_topics
-from local_stack.buckets import BUCKETS
 from local_stack.names import import_name
 from local_stack.services import SERVICES
 from tools.event_docs.compatibility import SCHEMAS
@@ -83,11 +82,6 @@ def _schema_file(event: str) -> str:
     if not (ROOT / path).is_file():
         raise FileNotFoundError(path)
     return str(path)
-
-
-def missing_stores() -> set[str]:
-    """The buckets of the local stack that no service here keeps anything in."""
-    return set(BUCKETS) - {store.bucket for store in STORES.values()}
 
 
 def generated() -> dict[str, str]:

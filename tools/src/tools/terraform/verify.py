@@ -38,7 +38,7 @@ def steps(site: str) -> list[Step]:
 def main(site: str) -> int:
     """Run it all; the exit status."""
     if shutil.which("terraform") is None:
-        print("test-terraform: no 'terraform' on the PATH: install Terraform 1.9 or newer", file=sys.stderr)
+        print("test-terraform: no 'terraform' on the PATH: install Terraform 1.10 or newer", file=sys.stderr)
         return 1
     write(PACKAGE)
     return run_all(steps(str(ROOT / site)), then="make cost")
