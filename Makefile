@@ -10,13 +10,14 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.ready
 TRAIN_STAMP := .venv-train/.ready
+SCHEMA_SITE := .venv-terraform
 LOCKS := requirements/bootstrap.txt requirements/dev.txt
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 FORMATTED := libs services deploy tests tools notebooks
 
 
 
-.PHONY: help setup train-setup model up down status logs reset demo check format test unit faults bench events replay promises lock
+.PHONY: help setup train-setup model up down status logs reset demo check format test unit faults bench events replay promises lock cost lab-results terraform-schemas test-terraform
 
 help:  ## Show this page
 	echo "Bloom: what you can say here (each command first installs what is missing)"
@@ -83,7 +84,7 @@ faults: $(STAMP)  ## Kill things and look whether anything was lost: ROW=1,2 pic
 bench: $(STAMP)  ## Paired benchmarks with their goals: ROW=name picks rows, LONG=1 the long form
 	$(RUN) -m tests.bench $(if $(ROW),--row $(ROW)) $(if $(LONG),--long)
 
-events: $(STAMP)  ## Regenerate what is generated: schemas, docs/events.md, AsyncAPI, OpenAPI, problems, dashboards, promises
+events: $(STAMP)  ## Regenerate what is generated: schemas, docs/events.md, AsyncAPI, OpenAPI, problems, dashboards, Terraform's catalogue and pages, promises
 	$(RUN) -m tools.generate
 
 replay: $(STAMP)  ## Rebuild a metric, or people or sessions, from the log and compare: METRIC=appointments.booked FROM=2026-11-01
@@ -93,9 +94,27 @@ replay: $(STAMP)  ## Rebuild a metric, or people or sessions, from the log and c
 promises: $(STAMP)  ## Print how many promises of the contract are shown by a test
 	$(RUN) -m tools.promises print
 
+cost: $(STAMP)  ## Print what a cell costs a month at 1 k, 10 k and 100 k users, beside the contract's figures
+	$(RUN) -m tools.terraform.cost
+
+lab-results: $(STAMP)  ## Write the archive of the lab results' function, which Terraform uploads
+	$(RUN) -m tools.terraform.package
+
+$(SCHEMA_SITE)/.ready: requirements/terraform.txt | $(STAMP)
+	$(VENV)/bin/uv pip install --quiet --target $(SCHEMA_SITE) --no-deps --require-hashes -r requirements/terraform.txt
+	touch $(SCHEMA_SITE)/.ready
+
+terraform-schemas: $(SCHEMA_SITE)/.ready  ## Read anew what Google's and Confluent's providers take, from wheels made from their schemas
+	$(RUN) -m tools.terraform.schemas $(SCHEMA_SITE)
+	echo "Written. Next: git diff terraform/schemas, then make check"
+
+test-terraform: $(SCHEMA_SITE)/.ready  ## Validate and test the Terraform modules with Terraform itself (AWS), and the schemas of the others
+	$(RUN) -m tools.terraform.verify $(SCHEMA_SITE)
+
 lock: $(STAMP)  ## Resolve requirements/*.in anew into hashed locks
 	$(LOCK) requirements/bootstrap.in -o requirements/bootstrap.txt
 	$(LOCK) requirements/dev.in -o requirements/dev.txt
 	for name in runtime local; do $(LOCK) -c requirements/dev.txt requirements/$$name.in -o requirements/$$name.txt; done
 	$(LOCK) requirements/train.in -o requirements/train.txt
+	$(LOCK) --no-deps requirements/terraform.in -o requirements/terraform.txt
 	echo "Locked. Next: make setup"

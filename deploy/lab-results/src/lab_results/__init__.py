@@ -1,0 +1,1 @@
+"""Lists the documents that laboratories put into the bucket, once each."""
