@@ -63,15 +63,31 @@ def values_of(installation: str, folder: Path) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def render(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Objects]:
+def values_by_name(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[str]]:
+    folder = tmp_path_factory.mktemp("values")
+    return lambda installation: values_of(installation, folder)
+
+
+@pytest.fixture(scope="session")
+def helm() -> "Callable[..., subprocess.CompletedProcess[str]]":
+    """Runs Helm's `lint` or `template` on the chart."""
+
+    def run(command: str, *further: str) -> "subprocess.CompletedProcess[str]":
+        name = ["bloom"] if command == "template" else []
+        return run_helm(command, *name, str(CHART), "--namespace=bloom", *further)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def render(helm: Callable[..., Any], values_by_name: Callable[[str], list[str]]) -> Callable[..., Objects]:
     """Renders an installation, with further arguments of Helm."""
-    folder = tmp_path_factory.mktemp("helm")
 
     @cache
     def rendered(installation: str, *further: str) -> Objects:
-        done = run_helm("template", "bloom", str(CHART), "--namespace=bloom", *values_of(installation, folder), *further)
+        done = helm("template", *values_by_name(installation), *further)
         assert done.returncode == 0, done.stderr
-        return [each for each in yaml.safe_load_all(done.stdout) if each]
+        return [each for each in yaml.load_all(done.stdout, Loader=yaml.CSafeLoader) if each]
 
     return rendered
 
@@ -82,5 +98,21 @@ def installation(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
+def values(values_by_name: Callable[[str], list[str]], installation: str) -> list[str]:
+    return values_by_name(installation)
+
+
+@pytest.fixture
 def objects(render: Callable[..., Objects], installation: str) -> Objects:
     return render(installation)
+
+
+@pytest.fixture(scope="session")
+def chart() -> Path:
+    return CHART
+
+
+@pytest.fixture(scope="session")
+def platform() -> dict[str, Any]:
+    """What the chart knows about the system."""
+    return facts()
