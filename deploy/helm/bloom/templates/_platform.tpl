@@ -3,10 +3,13 @@
 {{ .Files.Get "files/platform.yaml" }}
 {{- end }}
 
-{{/* The image of a component, by digest where one is given. Takes root and image. */}}
+{{/* The image of a component: as it is pinned, else by its digest where one is given, else by tag. Takes root and image. */}}
 {{- define "bloom.image" -}}
 {{- $digest := get .root.Values.image.digests .image -}}
-{{- if $digest -}}
+{{- $pinned := get .root.Values.image.pinned .image -}}
+{{- if $pinned -}}
+{{ $pinned }}
+{{- else if $digest -}}
 {{ .root.Values.image.registry }}/{{ .image }}@{{ $digest }}
 {{- else -}}
 {{ .root.Values.image.registry }}/{{ .image }}:{{ .root.Values.image.tag | default .root.Chart.AppVersion }}
