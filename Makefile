@@ -16,7 +16,7 @@ FORMATTED := libs services deploy tests tools notebooks
 
 
 
-.PHONY: help setup train-setup model up down status logs reset demo check format test unit faults bench events replay promises lock
+.PHONY: help setup train-setup model up down status logs reset demo check format test test-cluster unit faults bench events replay promises lock
 
 help:  ## Show this page
 	echo "Bloom: what you can say here (each command first installs what is missing)"
@@ -76,6 +76,9 @@ unit: $(STAMP)  ## Tests that need no server, in seconds
 
 test: $(STAMP)  ## Everything CI runs: checks, tests on real servers, faults in their short form
 	$(RUN) -m tools.verify $(ONLY)
+
+test-cluster: $(STAMP)  ## The chart on a real API server with simulated nodes (Go builds it once, 30 min): ONLY=qa picks values
+	$(RUN) -m tests.cluster $(ONLY)
 
 faults: $(STAMP)  ## Kill things and look whether anything was lost: ROW=1,2 picks rows, LONG=1 the long form
 	$(RUN) -m tests.faults $(if $(ROW),--row $(ROW)) $(if $(LONG),--long)

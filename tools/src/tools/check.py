@@ -41,6 +41,7 @@ def typed_folders() -> list[str]:
         "tools/src",
         "tests/faults",
         "tests/bench",
+        "tests/cluster",
         "notebooks",
     )
     return [str(folder.relative_to(ROOT)) for group in groups for folder in sorted(ROOT.glob(group))]
