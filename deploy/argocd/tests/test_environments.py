@@ -43,6 +43,7 @@ def test_every_installation_but_a_developers_is_an_environment_with_the_same_val
     assert {name: loaded(path)["spec"]["source"]["helm"]["valueFiles"] for name, path in APPLICATIONS.items()} == found
 
 
+@pytest.mark.promise("CI4")
 def test_a_release_goes_through_qa_and_production_before_the_cells_one_after_the_other() -> None:
     assert sorted(APPLICATIONS, key=wave) == ["qa", "production", "cell-us", "cell-eu"]
     assert len({wave(name) for name in APPLICATIONS}) == len(APPLICATIONS)
