@@ -111,10 +111,15 @@ class Story:
 
     def _refuses_two_at_once(self) -> None:
         """A budget is no budget unless the second eviction is refused while the first pod is being replaced."""
+        wait_for("the budget knows of the five pods of billing-api", self._lets_one_of_five_go)
         answers = [self._evict(pod) for pod in self._pods("billing-api")]
         if 201 not in answers or 429 not in answers:
             raise Broken(f"the budget of billing-api answered {answers} to as many evictions at once")
-        wait_for("billing-api is whole again", lambda: self._deployment("billing-api")["status"].get("availableReplicas") == 5)
+        wait_for("billing-api is whole again", self._lets_one_of_five_go)
+
+    def _lets_one_of_five_go(self) -> bool:
+        status = self._api.get(f"/apis/policy/v1/namespaces/{self._namespace}/poddisruptionbudgets/billing-api")["status"]
+        return [status[name] for name in ("expectedPods", "currentHealthy", "disruptionsAllowed")] == [5, 5, 1]
 
     def _evict(self, pod: Object) -> int:
         name = pod["metadata"]["name"]
