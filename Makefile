@@ -17,7 +17,7 @@ FORMATTED := libs services deploy tests tools notebooks
 
 
 
-.PHONY: help setup train-setup model up down status logs reset demo check format test unit faults bench events replay promises lock cost lab-results terraform-schemas test-terraform
+.PHONY: help setup train-setup model up down status logs reset demo check format test unit faults bench events replay promises lock cost lab-results terraform-schemas test-terraform test-cluster
 
 help:  ## Show this page
 	echo "Bloom: what you can say here (each command first installs what is missing)"
@@ -77,6 +77,9 @@ unit: $(STAMP)  ## Tests that need no server, in seconds
 
 test: $(STAMP)  ## Everything CI runs: checks, tests on real servers, faults in their short form
 	$(RUN) -m tools.verify $(ONLY)
+
+test-cluster: $(STAMP)  ## The chart on a real API server with simulated nodes (Go builds it once, 30 min): ONLY=qa picks values
+	$(RUN) -m tests.cluster $(ONLY)
 
 faults: $(STAMP)  ## Kill things and look whether anything was lost: ROW=1,2 picks rows, LONG=1 the long form
 	$(RUN) -m tests.faults $(if $(ROW),--row $(ROW)) $(if $(LONG),--long)

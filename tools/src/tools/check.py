@@ -13,6 +13,7 @@ GENERATED = (
     "tools.dashboards",
     "tools.lake_docs",
     "tools.terraform",
+    "tools.helm_facts",
     "tools.promises",
 )
 
@@ -41,6 +42,7 @@ def typed_folders() -> list[str]:
         "tools/src",
         "tests/faults",
         "tests/bench",
+        "tests/cluster",
         "notebooks",
     )
     return [str(folder.relative_to(ROOT)) for group in groups for folder in sorted(ROOT.glob(group))]

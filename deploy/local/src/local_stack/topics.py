@@ -1,52 +1,20 @@
-"""Topics on a running cluster: made from the rows of `bloom_events.topics`, and mended where their settings differ."""
+"""Topics of the local stack's Kafka, made and mended as in every other installation."""
 
-from collections.abc import Iterable, Mapping
-from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterable
 
 from local_stack.errors import StackError
-
-if TYPE_CHECKING:
-    from confluent_kafka.admin import AdminClient
-
-
-class TopicRow(Protocol):
-    """What of a topic's row the cluster needs to know."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def partitions(self) -> int: ...
-    @property
-    def retention_ms(self) -> int: ...
-    @property
-    def cleanup_policy(self) -> str: ...
+from service_kit.topic_creation import TopicRow, TopicTrouble, make_topics
 
 
 def create_topics(
     bootstrap: str, topics: Iterable[TopicRow], *, replication_factor: int = 1, min_insync_replicas: int = 1
 ) -> list[str]:
     """Make what is missing and bring the settings of what exists to the rows; the names of those that were made."""
-    from confluent_kafka.admin import AdminClient
-    from confluent_kafka.cimpl import NewTopic
-
-    client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
-    rows = {topic.name: topic for topic in topics}
-    existing = client.list_topics(timeout=10).topics
-    missing = [
-        NewTopic(row.name, row.partitions, replication_factor, config=_settings(row, min_insync_replicas))
-        for row in rows.values()
-        if row.name not in existing
-    ]
-    if missing:
-        _await_all(client.create_topics(missing, operation_timeout=30))
-    kept = [row for row in rows.values() if row.name in existing]
-    for row in kept:
-        if (found := len(existing[row.name].partitions)) != row.partitions:
-            raise StackError("kafka", f"topic {row.name} has {found} partitions, its row says {row.partitions}: keys would move")
-    if kept:
-        _mend(client, kept, min_insync_replicas)
-    return [topic.topic for topic in missing]
+    client = {"bootstrap.servers": bootstrap}
+    try:
+        return make_topics(client, topics, replication_factor=replication_factor, min_insync_replicas=min_insync_replicas)
+    except TopicTrouble as trouble:
+        raise StackError("kafka", str(trouble)) from trouble
 
 
 def is_reachable(bootstrap: str) -> bool:
@@ -58,42 +26,3 @@ def is_reachable(bootstrap: str) -> bool:
         return bool(AdminClient({"bootstrap.servers": bootstrap, "log_level": 0}).list_topics(timeout=2).brokers)
     except KafkaException:
         return False
-
-
-def _settings(row: TopicRow, min_insync_replicas: int) -> dict[str, str]:
-    return {
-        "retention.ms": str(row.retention_ms),
-        "cleanup.policy": row.cleanup_policy,
-        "min.insync.replicas": str(min_insync_replicas),
-    }
-
-
-def _mend(client: "AdminClient", rows: Iterable[TopicRow], min_insync_replicas: int) -> None:
-    from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
-    from confluent_kafka.admin._resource import ResourceType
-
-    resources = [
-        ConfigResource(
-            ResourceType.TOPIC,
-            row.name,
-            incremental_configs=[
-                ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET)
-                for name, value in _settings(row, min_insync_replicas).items()
-            ],
-        )
-        for row in rows
-    ]
-    _await_all(client.incremental_alter_configs(resources))
-
-
-def _await_all(futures: Mapping[Any, "Future[Any]"]) -> None:
-    from confluent_kafka import KafkaError, KafkaException
-
-    for key, future in futures.items():
-        try:
-            future.result(30)
-        except KafkaException as error:
-            # The broker that listed the topics may not have heard yet of one that exists.
-            if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
-                continue
-            raise StackError("kafka", f"topic {key}: {error.args[0].str()}") from error

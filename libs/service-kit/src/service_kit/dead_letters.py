@@ -8,6 +8,7 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Producer
 
 from service_kit.consuming import LogRecord, Record
+from service_kit.kafka_access import KafkaAddress, kafka_access
 
 REASON = "dlq_reason"
 TOPIC = "dlq_topic"
@@ -31,8 +32,8 @@ def dead_letter_topic(topic: str, consumer: str) -> str:
 class DeadLetters:
     """The parker of a consumer: writes to Kafka and returns once all replicas have the record."""
 
-    def __init__(self, bootstrap: str, consumer: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: KafkaAddress, consumer: str) -> None:
+        self._kafka = kafka_access(kafka)
         self._consumer = consumer
 
     async def park(self, record: Record, reason: str, attempts: int = 1) -> None:
@@ -67,7 +68,7 @@ class DeadLetters:
     def _producer(self) -> Any:
         return Producer(
             {
-                "bootstrap.servers": self._bootstrap,
+                **self._kafka.for_confluent(),
                 "client.id": f"{self._consumer}-dead-letters",
                 "enable.idempotence": True,
                 "acks": "all",

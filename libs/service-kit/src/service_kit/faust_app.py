@@ -149,6 +149,7 @@ def create_faust_app(settings: ServiceSettings, *, app_id: str) -> faust.App:
     app = faust.App(
         app_id,
         broker=brokers,
+        broker_credentials=settings.kafka.for_faust(),
         autodiscover=False,
         value_serializer="raw",
         key_serializer="raw",

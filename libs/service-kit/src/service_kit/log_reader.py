@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from service_kit.consuming import LogRecord
+from service_kit.kafka_access import KafkaAddress, kafka_access
 
 _ANSWER_SECONDS = 10.0
 _WAIT_SECONDS = 0.25
@@ -37,12 +38,12 @@ class LogCut(Exception):  # noqa: N818  # named for what happened to the log
 class LogReader:
     """Reads stretches of partitions; whoever asked for it closes it. `name` is what brokers call it in their logs."""
 
-    def __init__(self, bootstrap_servers: str, *, name: str) -> None:
+    def __init__(self, kafka: KafkaAddress, *, name: str) -> None:
         # Who is cancelled leaves a call behind on its thread: what comes next waits for it.
         self._one_at_a_time = Lock()
         self._consumer = Consumer(
             {
-                "bootstrap.servers": bootstrap_servers,
+                **kafka_access(kafka).for_confluent(),
                 # A name is asked for, but no group is joined and no offset kept.
                 "group.id": name,
                 "client.id": name,

@@ -20,7 +20,7 @@ def run_redrive(create_worker: Callable[[AnySettings], faust.App], settings: Any
     async def work() -> str:
         app = create_worker(settings)
         try:
-            found = [await redrive(settings.kafka_bootstrap_servers, *each) for each in consumers_of(app)]
+            found = [await redrive(settings.kafka, *each) for each in consumers_of(app)]
         finally:
             await app.stop()
         return "\n".join(each.summary() for each in found) or "no consumers"

@@ -169,9 +169,7 @@ def run_relay(settings: ServiceSettings, chores: Sequence[Chore] = ()) -> None:
     start_process(settings, "relay")
     if settings.relay_database_url is None:
         raise SystemExit(f"{settings.model_config['env_prefix']}RELAY_DATABASE_URL is not set")
-    options = RelayOptions(
-        dsn=settings.relay_database_url, bootstrap=settings.kafka_bootstrap_servers, environment=settings.environment
-    )
+    options = RelayOptions(dsn=settings.relay_database_url, bootstrap=settings.kafka, environment=settings.environment)
     relay = Relay(options)
     health = Health(relay.health_checks())
     retention = timedelta(hours=settings.idempotency_retention_hours)

@@ -14,6 +14,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from service_kit.consuming import LogRecord, Outcome, Parker, Record
 from service_kit.consuming_batches import AnyConsuming
 from service_kit.dead_letters import DeadLetters, dead_letter_topic, original_of
+from service_kit.kafka_access import KafkaAddress, kafka_access
 from service_kit.log_reader import record_of
 
 log = structlog.get_logger(__name__)
@@ -47,13 +48,13 @@ class _ParkAgain:
         await self._letters.park(record, reason, max(attempts, self.attempts))
 
 
-async def redrive(bootstrap: str, consuming: AnyConsuming, topics: Sequence[str]) -> Redriven:
+async def redrive(kafka: KafkaAddress, consuming: AnyConsuming, topics: Sequence[str]) -> Redriven:
     """Handle every dead letter that lies on the topics' dead letter topics now; those parked meanwhile wait for the next run."""
     redriven = Redriven()
-    letters = _ParkAgain(DeadLetters(bootstrap, consuming.consumer))
+    letters = _ParkAgain(DeadLetters(kafka, consuming.consumer))
     handling = consuming.parking_with(letters, max_parked_in_row=_NEVER)
     for topic in topics:
-        source = _Letters(bootstrap, dead_letter_topic(topic, consuming.consumer), f"{consuming.consumer}.redrive")
+        source = _Letters(kafka, dead_letter_topic(topic, consuming.consumer), f"{consuming.consumer}.redrive")
         try:
             await asyncio.to_thread(source.open)
             while batch := await asyncio.to_thread(source.next_batch):
@@ -68,13 +69,13 @@ async def redrive(bootstrap: str, consuming: AnyConsuming, topics: Sequence[str]
 class _Letters:
     """The letters of one topic from where the last redrive ended to where the topic ends now; its calls block."""
 
-    def __init__(self, bootstrap: str, topic: str, group: str) -> None:
+    def __init__(self, kafka: KafkaAddress, topic: str, group: str) -> None:
         self._topic = topic
         self._ends: dict[int, int] = {}
         self._next: dict[int, int] = {}
         self._reader = Consumer(
             {
-                "bootstrap.servers": bootstrap,
+                **kafka_access(kafka).for_confluent(),
                 "group.id": group,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",

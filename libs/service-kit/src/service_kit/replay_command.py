@@ -51,7 +51,7 @@ def run_replay(
 async def _replayed(settings: ServiceSettings, models: ReadModels, given: argparse.Namespace, console: Console) -> Replayed:
     from service_kit.log_reader import LogReader
 
-    log = LogReader(settings.kafka_bootstrap_servers, name=f"{settings.service_name}-replay")
+    log = LogReader(settings.kafka, name=f"{settings.service_name}-replay")
     try:
         async with models.open(given.name, given.since) as model:
             starts = await places_from(log, model.topics, given.since if given.at is None else given.at)

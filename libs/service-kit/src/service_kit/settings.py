@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from service_kit.kafka_access import KafkaSettings
 
 Environment = Literal["local", "test", "staging", "production"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
@@ -22,7 +24,7 @@ def service_config(env_prefix: str) -> SettingsConfigDict:
     )
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(KafkaSettings):
     """What every process of every service is told; a service adds its own fields in a subclass.
 
     A subclass sets `model_config = service_config("AUTH_")` and `service_name = "auth"`. Fields without a default refuse to
@@ -39,7 +41,6 @@ class ServiceSettings(BaseSettings):
     # Eight connections carried 4,000 writing requests a second on two cores (field notes, section 2).
     database_pool_size: Annotated[int, Field(ge=1, le=200)] = 8
     database_acquire_seconds: Seconds = 2.0
-    kafka_bootstrap_servers: str = "127.0.0.1:9092"
     # How long a worker may be silent before the others take over its partitions.
     worker_session_seconds: Annotated[float, Field(ge=1, le=60)] = 10.0
     # A name that outlives the process, one per worker at a time: whoever comes back under it takes its partitions up at once.
@@ -67,6 +68,19 @@ class ServiceSettings(BaseSettings):
     def _planted_bugs_only_in_tests(self) -> Self:
         if (self.unsafe_outbox_off or self.unsafe_inbox_off) and self.environment != "test":
             raise ValueError("unsafe_outbox_off and unsafe_inbox_off are refused outside the environment 'test'")
+        return self
+
+    @model_validator(mode="after")
+    def _encrypted_in_production(self) -> Self:
+        if self.environment != "production":
+            return self
+        databases = (self.database_url, self.migration_database_url, self.relay_database_url)
+        if any(url is not None and "sslmode=verify-full" not in url.get_secret_value() for url in databases):
+            raise ValueError("in production every address of a database says sslmode=verify-full")
+        if self.valkey_url is not None and not self.valkey_url.get_secret_value().startswith("rediss://"):
+            raise ValueError("in production valkey_url begins with rediss://")
+        if self.kafka_security_protocol == "PLAINTEXT":
+            raise ValueError("in production kafka_security_protocol is SSL or SASL_SSL")
         return self
 
     @field_validator("database_url", "migration_database_url", "relay_database_url")

@@ -49,6 +49,33 @@ def test_a_planted_bug_is_refused_outside_of_tests(environment, switch):
         OwnSettings()
 
 
+SAFE = {
+    "OWN_ENVIRONMENT": "production",
+    "OWN_DATABASE_URL": "postgresql://own_app@database.example/own?sslmode=verify-full",
+    "OWN_VALKEY_URL": "rediss://valkey.example:6379/0",
+    "OWN_KAFKA_SECURITY_PROTOCOL": "SSL",
+}
+
+
+@pytest.mark.promise("SE4")
+@pytest.mark.parametrize(
+    ("name", "bare", "why"),
+    [
+        ("OWN_DATABASE_URL", "postgresql://own_app@database.example/own?sslmode=require", "verify-full"),
+        ("OWN_RELAY_DATABASE_URL", "postgresql://own_relay@database.example/own", "verify-full"),
+        ("OWN_VALKEY_URL", "redis://valkey.example:6379/0", "rediss"),
+        ("OWN_KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", "SASL_SSL"),
+    ],
+)
+def test_production_refuses_to_start_where_a_connection_would_not_be_encrypted_and_checked(environment, name, bare, why):
+    for variable, value in SAFE.items():
+        environment.setenv(variable, value)
+    assert OwnSettings()
+    environment.setenv(name, bare)
+    with pytest.raises(ValidationError, match=why):
+        OwnSettings()
+
+
 def test_the_description_says_of_secrets_only_whether_they_are_set(environment):
     environment.setenv("OWN_API_KEY", "key-123")
     described = describe(OwnSettings())

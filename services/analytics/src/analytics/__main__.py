@@ -80,7 +80,7 @@ def _opened_lake(settings: Settings) -> Iterator[Lake]:
         day_is_over_after=timedelta(seconds=settings.lake_day_over_seconds),
         superseded_stay=timedelta(seconds=settings.lake_superseded_seconds),
     )
-    reader = LogReader(settings.kafka_bootstrap_servers, name="analytics-lake")
+    reader = LogReader(settings.kafka, name="analytics-lake")
     try:
         yield Lake(
             reader,

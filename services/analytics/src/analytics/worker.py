@@ -48,6 +48,6 @@ def create_worker(settings: Settings) -> faust.App:
             failpoint=failpoint,
         )
     )
-    register_agents(app, counting, events_of(counting, DeadLetters(settings.kafka_bootstrap_servers, CONSUMER)))
+    register_agents(app, counting, events_of(counting, DeadLetters(settings.kafka, CONSUMER)))
     add_chore(app, results)
     return app

@@ -15,6 +15,6 @@ from service_kit.worker_database import units_of_work
 def create_worker(settings: Settings) -> faust.App:
     """The worker that bills visits."""
     app = create_faust_app(settings, app_id=CONSUMER)
-    parker = DeadLetters(settings.kafka_bootstrap_servers, CONSUMER)
+    parker = DeadLetters(settings.kafka, CONSUMER)
     register_agents(app, billing_of(units_of_work(app, settings), parker))
     return app

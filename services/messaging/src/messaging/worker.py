@@ -16,7 +16,7 @@ from service_kit.worker_database import units_of_work
 def create_worker(settings: Settings) -> faust.App:
     """The worker that follows people, sessions, appointments and alerts."""
     app = create_faust_app(settings, app_id=CONSUMER)
-    parker = DeadLetters(settings.kafka_bootstrap_servers, CONSUMER)
+    parker = DeadLetters(settings.kafka, CONSUMER)
     register_agents(app, following_others(units_of_work(app, settings), _one_waker(app, settings), parker))
     return app
 

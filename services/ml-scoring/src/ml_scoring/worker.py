@@ -23,7 +23,7 @@ def create_worker(settings: Settings) -> faust.App:
     """The worker that scores messages; it asks for partitions once it has a model."""
     app = create_faust_app(settings, app_id=CONSUMER)
     database = WorkerDatabase(app, settings)
-    parker = DeadLetters(settings.kafka_bootstrap_servers, CONSUMER)
+    parker = DeadLetters(settings.kafka, CONSUMER)
     arrival = Arrival()
     access = StoreAccess(settings.models_endpoint, settings.models_region, settings.models_access_key, settings.models_secret_key)
     registry = ModelRegistry(open_store(settings.models, access), settings.models_cache, arrival)

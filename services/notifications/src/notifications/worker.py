@@ -40,16 +40,16 @@ def create_worker(settings: Settings) -> faust.App:
     watchdog = _add_alert_chores(app, settings, database)
     # A pool of its own: a thousand mails at once leave the other one's connections to alerts.
     _add_post_chores(app, settings, WorkerDatabase(app, settings))
-    parker = DeadLetters(settings.kafka_bootstrap_servers, CONSUMER)
+    parker = DeadLetters(settings.kafka, CONSUMER)
     # People are called by the clock, and what is due is sent, whether Kafka is there or not.
-    before_start(app, lambda: wait_for_broker(settings.kafka_bootstrap_servers))
+    before_start(app, lambda: wait_for_broker(settings.kafka))
     register_agents(app, consuming(database.unit_for, parker, patience=settings.patience, watchdog=watchdog))
     return app
 
 
 def _add_alert_chores(app: faust.App, settings: Settings, database: WorkerDatabase) -> Chore:
     """Have the process escalate, call people to unscored messages, and count open alerts; returns the second, which is woken."""
-    score_log = KafkaScoreLog(settings.kafka_bootstrap_servers, CONSUMER)
+    score_log = KafkaScoreLog(settings.kafka, CONSUMER)
 
     async def escalate(now: datetime) -> datetime | None:
         return await by_the_clock.escalate_due(database, now, clock=utc_now)

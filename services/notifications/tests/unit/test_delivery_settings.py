@@ -12,6 +12,8 @@ from service_kit.settings import describe
 KEY = "a2tra2tra2tra2tra2tra2tra2tra2tra2tra2tra2s="
 REAL = {
     "environment": "production",
+    "database_url": SecretStr("postgresql://database.example/notifications?sslmode=verify-full"),
+    "kafka_security_protocol": "SSL",
     "smtp_host": "smtp.example",
     "auth_url": "http://auth-api:8101",
     "service_key": SecretStr("{}"),

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 
 from bloom_events.registry import MAX_EVENT_BYTES
 from bloom_events.topics import TOPICS
+from service_kit.kafka_access import KafkaAddress
 
 
 def _known_topics() -> frozenset[str]:
@@ -21,7 +22,7 @@ class RelayOptions:
     """
 
     dsn: SecretStr
-    bootstrap: str
+    bootstrap: KafkaAddress
     environment: str = "local"
     topics: frozenset[str] = field(default_factory=_known_topics)
     # Rows per statement: below 500 the round trips show, above 2000 nothing is gained.

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from service_kit.kafka_access import kafka_access
 from service_kit.outbox import unpack_headers
 from service_kit.relay.options import RelayOptions
 from service_kit.relay.rows import OutboxRow
@@ -189,7 +190,7 @@ class Sender:
 
     def _configuration(self) -> dict[str, Any]:
         return {
-            "bootstrap.servers": self._options.bootstrap,
+            **kafka_access(self._options.bootstrap).for_confluent(),
             "client.id": "relay",
             "enable.idempotence": True,
             "acks": "all",

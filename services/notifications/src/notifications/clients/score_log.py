@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from bloom_events.topics import RISK_SCORES
+from service_kit.kafka_access import KafkaAddress, kafka_access
 from service_kit.unit_of_work import Clock, utc_now
 
 log = structlog.get_logger(__name__)
@@ -29,8 +30,8 @@ class _Ends:
 class KafkaScoreLog:
     """Compares where the topic ended at a moment with what the group has committed since."""
 
-    def __init__(self, bootstrap_servers: str, group: str, *, clock: Clock = utc_now) -> None:
-        self._bootstrap_servers = bootstrap_servers
+    def __init__(self, kafka: KafkaAddress, group: str, *, clock: Clock = utc_now) -> None:
+        self._kafka = kafka_access(kafka)
         self._group = group
         self._clock = clock
         self._consumer: AIOKafkaConsumer | None = None
@@ -77,7 +78,7 @@ class KafkaScoreLog:
         """A consumer that never joins the group: it only asks what the group has committed."""
         if self._consumer is None:
             consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._bootstrap_servers,
+                **self._kafka.for_aiokafka(),
                 group_id=self._group,
                 enable_auto_commit=False,
                 request_timeout_ms=_ANSWER_MS,
