@@ -13,6 +13,7 @@ TRAIN_STAMP := .venv-train/.ready
 LOCKS := requirements/bootstrap.txt requirements/dev.txt
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 FORMATTED := libs services deploy tests tools notebooks
+IMAGE_LISTS := $(patsubst requirements/%.in,%,$(wildcard requirements/images/*.in))
 
 
 
@@ -96,6 +97,7 @@ promises: $(STAMP)  ## Print how many promises of the contract are shown by a te
 lock: $(STAMP)  ## Resolve requirements/*.in anew into hashed locks
 	$(LOCK) requirements/bootstrap.in -o requirements/bootstrap.txt
 	$(LOCK) requirements/dev.in -o requirements/dev.txt
-	for name in runtime local; do $(LOCK) -c requirements/dev.txt requirements/$$name.in -o requirements/$$name.txt; done
+	for name in runtime local sbom $(IMAGE_LISTS); do $(LOCK) -c requirements/dev.txt requirements/$$name.in -o requirements/$$name.txt; done
 	$(LOCK) requirements/train.in -o requirements/train.txt
+	$(LOCK) requirements/scan.in -o requirements/scan.txt
 	echo "Locked. Next: make setup"
