@@ -10,6 +10,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.ready
 TRAIN_STAMP := .venv-train/.ready
+SCAN_STAMP := .venv-scan/.ready
 LOCKS := requirements/bootstrap.txt requirements/dev.txt
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 FORMATTED := libs services deploy tests tools notebooks
@@ -17,7 +18,8 @@ IMAGE_LISTS := $(patsubst requirements/%.in,%,$(wildcard requirements/images/*.i
 
 
 
-.PHONY: help setup train-setup model up down status logs reset demo check format test unit faults bench events replay promises lock
+.PHONY: help setup train-setup model up down status logs reset demo check format test unit faults bench events replay promises lock \
+  images sbom test-images test-compose go-tools scan publish promote retire smoke
 
 help:  ## Show this page
 	echo "Bloom: what you can say here (each command first installs what is missing)"
@@ -36,6 +38,12 @@ $(STAMP): $(LOCKS) tools/workspace.sh $(wildcard libs/*/pyproject.toml services/
 
 train-setup: $(TRAIN_STAMP)  ## Install what making models needs (PyTorch, 6 GB) into .venv-train
 	echo "Ready. Next: make model SOURCE=<folder of the weights> DATA=<development set>"
+
+# Beside .venv, because checkov asks for older packages than the services run on.
+$(SCAN_STAMP): requirements/scan.txt | $(STAMP)
+	"$(PYTHON)" -m venv --clear .venv-scan
+	$(VENV)/bin/uv pip install --quiet --python .venv-scan/bin/python --require-hashes -r requirements/scan.txt
+	touch $(SCAN_STAMP)
 
 $(TRAIN_STAMP): requirements/train.txt tools/train_workspace.sh | $(STAMP)
 	bash tools/train_workspace.sh "$(PYTHON)" "$(VENV)" .venv-train
@@ -86,6 +94,37 @@ bench: $(STAMP)  ## Paired benchmarks with their goals: ROW=name picks rows, LON
 
 events: $(STAMP)  ## Regenerate what is generated: schemas, docs/events.md, AsyncAPI, OpenAPI, problems, dashboards, promises
 	$(RUN) -m tools.generate
+
+images: $(STAMP)  ## Build the images with docker, podman or buildah: ENGINE=podman picks one, ONLY="auth gateway" some
+	$(RUN) -m images build $(ONLY)
+
+test-images: $(STAMP)  ## Build the images and try them: user, size, content, health, read-only start, signals (ONLY="auth")
+	BLOOM_IMAGES="$(ONLY)" $(RUN) -m pytest -q tests/images
+
+test-compose: $(STAMP)  ## Bring docker-compose.yml up in containers and tell the demo's stories against it
+	$(RUN) -m pytest -q tests/compose
+
+sbom: $(STAMP)  ## Write a CycloneDX bill of materials for each image into .local/sbom
+	$(RUN) -m images sbom $(ONLY)
+
+scan: $(SCAN_STAMP)  ## Look for known holes in packages, secrets in the tree, and policy in what is deployed
+	$(RUN) -m tools.scan
+
+go-tools: $(STAMP)  ## Build the checks' Go programs (actionlint, tflint, kubeconform, promtool) into .local/go-tools
+	$(RUN) -m tools.go_tools
+
+publish: $(STAMP)  ## Give the images to a registry: REGISTRY=host/path, REGISTRY_USER and REGISTRY_PASSWORD in the environment
+	$(RUN) -m images publish $(ONLY)
+
+promote: $(STAMP)  ## Have an environment run what was published (TO=dev), or what the one before it runs (FROM=dev TO=qa)
+	$(if $(TO),,echo "Say which: make promote TO=dev, or FROM=dev TO=qa" >&2; exit 2)
+	$(RUN) -m images promote $(TO) $(if $(FROM),--from $(FROM))
+
+retire: $(STAMP)  ## Remove a preview: ENVIRONMENT=preview-12
+	$(RUN) -m images retire $(ENVIRONMENT)
+
+smoke: $(STAMP)  ## Ask an environment's gateway until it answers: URL=https://...
+	$(RUN) -m images smoke "$(URL)"
 
 replay: $(STAMP)  ## Rebuild a metric, or people or sessions, from the log and compare: METRIC=appointments.booked FROM=2026-11-01
 	$(if $(METRIC),,echo "Say which: make replay METRIC=appointments.booked FROM=2026-11-01" >&2; exit 2)

@@ -1,4 +1,4 @@
-"""What images are built from fits the code: packages cover its imports, commands are the local stack's, hadolint is listened to."""
+"""What images are built from fits the code: packages cover its imports, commands are those of the local stack."""
 
 import ast
 import importlib.metadata

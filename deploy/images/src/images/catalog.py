@@ -13,6 +13,8 @@ from local_stack.services import SERVICES
 
 # The same exact version everywhere, so that a rebuilt image differs by what was committed.
 PYTHON_IMAGE = "python:3.11.14-slim-bookworm"
+# What everything in this repository is released as, until a release says otherwise.
+VERSION = "0.1.0"
 # A number, because an orchestrator that demands an unprivileged user can check nothing else.
 USER = 10001
 # Where a process without an API answers health and metrics, unless its surroundings say otherwise.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from images.catalog import PYTHON_IMAGE, USER, Image, declared_packages, images
+from images.catalog import PYTHON_IMAGE, USER, VERSION, Image, declared_packages, images
 from local_stack.paths import ROOT
 from local_stack.services import SERVICES
 
@@ -23,7 +23,7 @@ def dockerfile(image: Image) -> str:
     )
     environment.filters["json"] = lambda words: json.dumps(list(words))
     template = environment.get_template(_TEMPLATE.name)
-    return template.render(image=image, python=PYTHON_IMAGE, user=USER, template=_TEMPLATE.relative_to(ROOT))
+    return template.render(image=image, python=PYTHON_IMAGE, user=USER, version=VERSION, template=_TEMPLATE.relative_to(ROOT))
 
 
 def requirements(service: str) -> str:
