@@ -6,7 +6,6 @@ import os
 import sys
 import urllib.error
 from collections.abc import Sequence
-from pathlib import Path
 
 from images.catalog import Image, image, images
 from images.engine import EngineError
