@@ -10,7 +10,6 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.ready
 TRAIN_STAMP := .venv-train/.ready
-SCAN_STAMP := .venv-scan/.ready
 LOCKS := requirements/bootstrap.txt requirements/dev.txt
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 FORMATTED := libs services deploy tests tools notebooks
@@ -19,7 +18,7 @@ IMAGE_LISTS := $(patsubst requirements/%.in,%,$(wildcard requirements/images/*.i
 
 
 .PHONY: help setup train-setup model up down status logs reset demo check format test unit faults bench events replay promises lock \
-  images sbom test-images test-compose go-tools scan publish promote retire smoke
+  images sbom test-images go-tools publish promote retire smoke
 
 help:  ## Show this page
 	echo "Bloom: what you can say here (each command first installs what is missing)"
@@ -38,12 +37,6 @@ $(STAMP): $(LOCKS) tools/workspace.sh $(wildcard libs/*/pyproject.toml services/
 
 train-setup: $(TRAIN_STAMP)  ## Install what making models needs (PyTorch, 6 GB) into .venv-train
 	echo "Ready. Next: make model SOURCE=<folder of the weights> DATA=<development set>"
-
-# Beside .venv, because checkov asks for older packages than the services run on.
-$(SCAN_STAMP): requirements/scan.txt | $(STAMP)
-	"$(PYTHON)" -m venv --clear .venv-scan
-	$(VENV)/bin/uv pip install --quiet --python .venv-scan/bin/python --require-hashes -r requirements/scan.txt
-	touch $(SCAN_STAMP)
 
 $(TRAIN_STAMP): requirements/train.txt tools/train_workspace.sh | $(STAMP)
 	bash tools/train_workspace.sh "$(PYTHON)" "$(VENV)" .venv-train
@@ -101,14 +94,8 @@ images: $(STAMP)  ## Build the images with docker, podman or buildah: ENGINE=pod
 test-images: $(STAMP)  ## Build the images and try them: user, size, content, health, read-only start, signals (ONLY="auth")
 	BLOOM_IMAGES="$(ONLY)" $(RUN) -m pytest -q tests/images
 
-test-compose: $(STAMP)  ## Bring docker-compose.yml up in containers and tell the demo's stories against it
-	$(RUN) -m pytest -q tests/compose
-
 sbom: $(STAMP)  ## Write a CycloneDX bill of materials for each image into .local/sbom
 	$(RUN) -m images sbom $(ONLY)
-
-scan: $(SCAN_STAMP)  ## Look for known holes in packages, secrets in the tree, and policy in what is deployed
-	$(RUN) -m tools.scan
 
 go-tools: $(STAMP)  ## Build the checks' Go programs (actionlint, tflint, kubeconform, promtool) into .local/go-tools
 	$(RUN) -m tools.go_tools
@@ -138,5 +125,4 @@ lock: $(STAMP)  ## Resolve requirements/*.in anew into hashed locks
 	$(LOCK) requirements/dev.in -o requirements/dev.txt
 	for name in runtime local sbom $(IMAGE_LISTS); do $(LOCK) -c requirements/dev.txt requirements/$$name.in -o requirements/$$name.txt; done
 	$(LOCK) requirements/train.in -o requirements/train.txt
-	$(LOCK) requirements/scan.in -o requirements/scan.txt
 	echo "Locked. Next: make setup"

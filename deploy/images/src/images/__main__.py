@@ -74,7 +74,7 @@ def _write_bills(given: argparse.Namespace) -> str:
         path = folder / f"{each.name}.cdx.json"
         path.write_text(written(bill_of_materials(each.tag, (ROOT / each.lock).read_text())))
         print(f"Wrote {path}.")
-    return "Next: make scan, or give them to whoever keeps your inventory."
+    return "Next: give them to whoever keeps your inventory."
 
 
 def _publish(given: argparse.Namespace) -> str:
