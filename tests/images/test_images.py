@@ -26,7 +26,7 @@ INSTALLERS = re.compile(r"(/python3[^/]*/(site|dist)-packages/(pip|setuptools)/|
 CACHES = re.compile(
     r"^(root/\.cache/|home/|var/cache/apt/.+\.deb$|var/lib/apt/lists/.+_Packages|tmp/.)|/\.(pytest|mypy|ruff|hypothesis)_cache/"
 )
-TESTS = re.compile(r"^(app|packages)/(.*/)?(tests?|conftest\.py|test_[^/]+\.py)(/|$)")
+TESTS = re.compile(r"^(app|packages)/(.*/)?(tests?|conftest\.py)(/|$)|^app/(.*/)?test_[^/]+\.py$")
 SECRET_NAMES = re.compile(r"(^|/)(\.env|\.git|\.compose|\.local|id_(rsa|ed25519)|\.netrc|\.pypirc|.*\.(key|p12|pfx|kdbx))(/|$)")
 PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/=]{40}")
 
