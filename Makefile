@@ -14,10 +14,11 @@ SCHEMA_SITE := .venv-terraform
 LOCKS := requirements/bootstrap.txt requirements/dev.txt
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 FORMATTED := libs services deploy tests tools notebooks
+IMAGE_LISTS := $(patsubst requirements/%.in,%,$(wildcard requirements/images/*.in))
 
 
 
-.PHONY: help setup train-setup model up down status logs reset demo check format test unit faults bench events replay promises lock cost lab-results terraform-schemas test-terraform test-cluster
+.PHONY: help setup train-setup model up down status logs reset demo check format test unit faults bench events replay promises lock cost lab-results terraform-schemas test-terraform test-cluster images sbom test-images go-tools publish promote retire smoke
 
 help:  ## Show this page
 	echo "Bloom: what you can say here (each command first installs what is missing)"
@@ -90,6 +91,31 @@ bench: $(STAMP)  ## Paired benchmarks with their goals: ROW=name picks rows, LON
 events: $(STAMP)  ## Regenerate what is generated: schemas, docs/events.md, AsyncAPI, OpenAPI, problems, dashboards, Terraform's catalogue and pages, promises
 	$(RUN) -m tools.generate
 
+images: $(STAMP)  ## Build the images with docker, podman or buildah: ENGINE=podman picks one, ONLY="auth gateway" some
+	$(RUN) -m images build $(ONLY)
+
+test-images: $(STAMP)  ## Build the images and try them: user, size, content, health, read-only start, signals (ONLY="auth")
+	BLOOM_IMAGES="$(ONLY)" $(RUN) -m pytest -q tests/images
+
+sbom: $(STAMP)  ## Write a CycloneDX bill of materials for each image into .local/sbom
+	$(RUN) -m images sbom $(ONLY)
+
+go-tools: $(STAMP)  ## Build the checks' Go programs (actionlint, tflint, kubeconform, promtool) into .local/go-tools
+	$(RUN) -m tools.go_tools
+
+publish: $(STAMP)  ## Give the images to a registry: REGISTRY=host/path, REGISTRY_USER and REGISTRY_PASSWORD in the environment
+	$(RUN) -m images publish $(ONLY)
+
+promote: $(STAMP)  ## Have an environment run what was published (TO=dev), or what the one before it runs (FROM=dev TO=qa)
+	$(if $(TO),,echo "Say which: make promote TO=dev, or FROM=dev TO=qa" >&2; exit 2)
+	$(RUN) -m images promote $(TO) $(if $(FROM),--from $(FROM))
+
+retire: $(STAMP)  ## Remove a preview: ENVIRONMENT=preview-12
+	$(RUN) -m images retire $(ENVIRONMENT)
+
+smoke: $(STAMP)  ## Ask an environment's gateway until it answers: URL=https://...
+	$(RUN) -m images smoke "$(URL)"
+
 replay: $(STAMP)  ## Rebuild a metric, or people or sessions, from the log and compare: METRIC=appointments.booked FROM=2026-11-01
 	$(if $(METRIC),,echo "Say which: make replay METRIC=appointments.booked FROM=2026-11-01" >&2; exit 2)
 	$(RUN) -m local_stack run analytics replay $(METRIC) $(if $(FROM),--from $(FROM)) $(if $(AT),--at $(AT)) $(if $(SWAP),--swap)
@@ -117,7 +143,7 @@ test-terraform: $(SCHEMA_SITE)/.ready  ## Validate and test the Terraform module
 lock: $(STAMP)  ## Resolve requirements/*.in anew into hashed locks
 	$(LOCK) requirements/bootstrap.in -o requirements/bootstrap.txt
 	$(LOCK) requirements/dev.in -o requirements/dev.txt
-	for name in runtime local; do $(LOCK) -c requirements/dev.txt requirements/$$name.in -o requirements/$$name.txt; done
+	for name in runtime local sbom $(IMAGE_LISTS); do $(LOCK) -c requirements/dev.txt requirements/$$name.in -o requirements/$$name.txt; done
 	$(LOCK) requirements/train.in -o requirements/train.txt
 	$(LOCK) --no-deps requirements/terraform.in -o requirements/terraform.txt
 	echo "Locked. Next: make setup"

@@ -14,6 +14,7 @@ GENERATED = (
     "tools.lake_docs",
     "tools.terraform",
     "tools.helm_facts",
+    "tools.dockerfiles",
     "tools.promises",
 )
 
@@ -26,8 +27,16 @@ def steps() -> list[Step]:
         Step("types", [tool("mypy"), "--no-error-summary", *typed_folders()]),
         Step("import contracts", [tool("lint-imports")]),
         Step("architecture", python("-m", "pytest", "-q", "tests/architecture")),
+        Step("dockerfiles", [tool("hadolint"), *dockerfiles()]),
         *(Step(f"generated: {module}", python("-m", module, "check")) for module in GENERATED),
     ]
+
+
+def dockerfiles() -> list[str]:
+    """Every image's Dockerfile."""
+    from images.catalog import images
+
+    return [image.dockerfile for image in images()]
 
 
 def typed_folders() -> list[str]:

