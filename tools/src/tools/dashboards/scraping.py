@@ -17,10 +17,18 @@ def scrape_configuration() -> str:
     return _HEAD + yaml.safe_dump(
         {
             "global": {"scrape_interval": "15s"},
-            "scrape_configs": [{"job_name": "bloom", "static_configs": list(_processes())}],
+            "rule_files": ["rules/*.yml"],
+            "scrape_configs": [{"job_name": "bloom", "static_configs": list(_processes())}, _gateway()],
         },
         sort_keys=False,
     )
+
+
+def _gateway() -> dict[str, object]:
+    """Envoy tells its own figures at its admin port, the days until its certificates expire among them."""
+    labels = {"service": "gateway", "process": "envoy"}
+    statics = [{"targets": [f"{HOST}:{DEFAULT_PORTS['gateway-admin']}"], "labels": labels}]
+    return {"job_name": "gateway", "metrics_path": "/stats/prometheus", "static_configs": statics}
 
 
 def _processes() -> Iterator[dict[str, object]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 
 import yaml
 
@@ -54,6 +55,7 @@ def log_fields() -> list[str]:
     return sorted(named | set(EVERY_LINE) | set(FAILURE))
 
 
+@cache
 def span_attributes() -> list[str]:
     """Every attribute that the code gives to a span, read off its source."""
     paths = [path for group in ("libs", "services") for path in sorted((ROOT / group).glob("*/src/**/*.py"))]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from functools import cache
 from pathlib import Path
 
 from tools.steps import ROOT
@@ -48,10 +49,12 @@ class Line:
     package: str
 
 
-def lines() -> list[Line]:
+@cache
+def lines() -> tuple[Line, ...]:
     """All of them, each once, by package and name."""
     paths = [path for group in ("libs", "services") for path in sorted((ROOT / group).glob("*/src/**/*.py"))]
-    return sorted({line for path in paths for line in lines_of(path)}, key=lambda line: (line.package, line.event, line.level))
+    found = {line for path in paths for line in lines_of(path)}
+    return tuple(sorted(found, key=lambda line: (line.package, *astuple(line))))
 
 
 def lines_of(path: Path) -> Iterator[Line]:

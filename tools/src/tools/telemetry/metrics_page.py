@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 from itertools import groupby
 
 from tools.alerting.catalog import ALERTS, GROUPS
@@ -31,6 +32,7 @@ def page() -> str:
     return "\n".join([_HEAD, *parts])
 
 
+@cache
 def looked_at() -> dict[str, set[str]]:
     """By each word that stands in an expression: the dashboards and alerts that it stands in."""
     found: dict[str, set[str]] = {}

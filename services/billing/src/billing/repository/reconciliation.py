@@ -8,5 +8,5 @@ _FINDINGS = "select finding, invoices from reconcile_invoices()"
 
 
 async def findings(pool: Pool) -> dict[str, int]:
-    """How many visits or invoices there are of each kind of finding; a kind without any is 0."""
+    """How many visits or invoices there are of each kind of finding; each kind has its row."""
     return {row["finding"]: row["invoices"] for row in await pool.fetch(_FINDINGS)}

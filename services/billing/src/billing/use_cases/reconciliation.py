@@ -20,6 +20,7 @@ FINDINGS = gauge(
     "finding",
 )
 _WRONG = ("completed_without_invoice", "differs_from_journal")
+_KINDS = (*_WRONG, "waits_for_price")
 
 
 class Database(Protocol):
@@ -31,7 +32,8 @@ class Database(Protocol):
 async def reconcile(database: Database) -> None:
     """Show what the books do not agree on, and log it while there is any."""
     found = await reconciliation.findings(await database.pool())
-    for finding, count in found.items():
+    for finding in _KINDS:
+        count = found[finding]
         FINDINGS.labels(finding).set(count)
         if count and finding in _WRONG:
             _log.error("billing.books_differ", finding=finding, count=count)
