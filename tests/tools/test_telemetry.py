@@ -99,6 +99,7 @@ def test_pipelines_of_the_collector_go_through_parts_that_there_are_and_every_pa
     assert set(COLLECTOR["service"]["extensions"]) == set(COLLECTOR["extensions"])
 
 
+@pytest.mark.promise("OB1", "OB4")
 def test_the_collector_takes_traces_metrics_and_logs_to_tempo_prometheus_and_loki():
     assert {name: pipeline["exporters"][0] for name, pipeline in PIPELINES.items()} == {
         "traces": "otlp/tempo",
@@ -140,6 +141,13 @@ def test_what_the_processes_take_out_of_their_lines_the_collector_masks_as_well(
 @pytest.mark.parametrize("harmless", ["appointment.booked.v1", "bloom.users.v1", "/api/x/{id}", "urn:bloom:problem:slot-taken"])
 def test_the_collector_leaves_alone_what_is_no_secret(harmless: str):
     assert not any(re.search(pattern, harmless) for pattern in BLOCKED)
+
+
+def test_every_variable_of_the_collector_is_explained():
+    page = (ROOT / "docs/observability.md").read_text()
+
+    for variable in re.findall(r"\$\{env:(\w+)\}", (ROOT / PATH).read_text()):
+        assert f"| `{variable}` |" in page
 
 
 def test_no_address_and_no_secret_is_written_into_the_collectors_configuration():
