@@ -66,8 +66,11 @@ class Prometheus(OneProcess):
     def first_round(self) -> Counter[str]:
         """The targets once each has been asked, or after the time that this takes at most."""
         until = time.monotonic() + _FIRST_ROUND_SECONDS
-        while (found := self.targets())["unknown"] and time.monotonic() < until:
+        found = self.targets()
+        # It answers before it has read its own list: no target at all means the same as one that was not asked yet.
+        while (not found or found["unknown"]) and time.monotonic() < until:
             time.sleep(0.5)
+            found = self.targets()
         return found
 
     def alerts(self) -> list[str]:
