@@ -25,7 +25,7 @@ help:  ## Show this page
 	echo
 	awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	echo
-	echo "Options: replay AT=offset or moment SWAP=1  ·  logs SERVICE=auth-api  ·  faults/bench ROW=1,2 LONG=1  ·  up KAFKA_NODES=3  ·  test ONLY=path"
+	echo "Options: replay AT=offset or moment SWAP=1  ·  logs SERVICE=auth-api  ·  faults/bench ROW=1,2 LONG=1  ·  up KAFKA_NODES=3 OBS=1  ·  test ONLY=path"
 	echo "Next: make up"
 
 setup: $(STAMP)  ## Install everything this repository needs, at locked versions, into .venv

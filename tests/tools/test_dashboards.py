@@ -82,7 +82,8 @@ def test_every_variable_that_is_used_is_there_and_the_other_way_round(dashboard:
     there = {variable["name"] for variable in dashboard["templating"]["list"]}
 
     assert used == there
-    assert {"prometheus", "analytics", "tenant"} <= there
+    asks_analytics = any("rawSql" in target for target in targets(dashboard))
+    assert ({"prometheus", "analytics", "tenant"} if asks_analytics else {"prometheus"}) <= there
 
 
 @each_dashboard
@@ -131,12 +132,22 @@ def test_prometheus_is_told_of_every_process_with_its_service():
     told = {
         f"{static['labels']['service']}-{static['labels']['process']}": int(target.rpartition(":")[2])
         for job in configuration["scrape_configs"]
+        if job["job_name"] == "bloom"
         for static in job["static_configs"]
         for target in static["targets"]
     }
 
     names = [f"{service}-{process}" for service, processes in SERVICES.items() for process in processes]
     assert told == {name: DEFAULT_PORTS[name] for name in names}
+
+
+def test_prometheus_asks_the_gateway_too_and_reads_every_file_of_rules():
+    configuration = yaml.safe_load((OBSERVABILITY / "prometheus/prometheus.yml").read_text())
+    gateway = next(job for job in configuration["scrape_configs"] if job["job_name"] == "gateway")
+
+    assert gateway["metrics_path"] == "/stats/prometheus"
+    assert gateway["static_configs"][0]["targets"] == [f"127.0.0.1:{DEFAULT_PORTS['gateway-admin']}"]
+    assert list((OBSERVABILITY / "prometheus").glob(configuration["rule_files"][0]))
 
 
 def test_a_dashboard_that_somebody_changed_by_hand_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

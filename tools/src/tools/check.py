@@ -11,6 +11,8 @@ GENERATED = (
     "tools.problem_docs",
     "tools.gateway_docs",
     "tools.dashboards",
+    "tools.alerting",
+    "tools.telemetry",
     "tools.lake_docs",
     "tools.terraform",
     "tools.helm_facts",

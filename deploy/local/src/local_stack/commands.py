@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
-from local_stack import logs, status
+from local_stack import logs, prometheus, status
 from local_stack.component import is_running
 from local_stack.errors import StackError
 from local_stack.names import import_name
@@ -35,6 +35,7 @@ def up() -> int:
         stack.up(lambda done: _report(stack, done))
         _check_whole(stack)
         seeded = seed(stack)
+    _show_targets(stack)
     print(f"\nThe platform is ready after {time.monotonic() - began:.1f} s. {seeded}")
     print_logins(stack)
     print("Next: make demo (a visit and a crisis), make status, make logs SERVICE=auth-api, make down")
@@ -139,7 +140,7 @@ def _asked_stack(environment: Mapping[str, str]) -> Stack:
         raise StackError("ports", str(error)) from error
     known = load_stack(state_folder())
     nodes = _kafka_nodes(environment, known)
-    asked = Stack(state_folder(), ports=ports, kafka_nodes=nodes)
+    asked = Stack(state_folder(), ports=ports, kafka_nodes=nodes, observed=_is_observed(environment, known))
     if known is not None and any(is_running(component) for component in known.components):
         if known.kafka_nodes != nodes:
             raise StackError(
@@ -148,6 +149,25 @@ def _asked_stack(environment: Mapping[str, str]) -> Stack:
         if known.ports != asked.ports:
             raise StackError("ports", "the platform runs on other ports than those asked for; run `make down` first")
     return asked
+
+
+def _is_observed(environment: Mapping[str, str], known: Stack | None) -> bool:
+    """Whether Prometheus is to run beside the platform: when it is asked for or runs already, and is installed at all."""
+    was_observed = known is not None and known.prometheus is not None and is_running(known.prometheus)
+    if not environment.get("OBS") and not was_observed:
+        return False
+    if prometheus.program() is None:
+        print(prometheus.MISSING, flush=True)
+        return False
+    return True
+
+
+def _show_targets(stack: Stack) -> None:
+    if stack.prometheus is None:
+        return
+    found = stack.prometheus.first_round()
+    count = f"{found['up']} of {found.total()} targets up"
+    print(f"\nPrometheus at http://{stack.prometheus.address}/targets: {count}, the rules of deploy/observability loaded")
 
 
 def _kafka_nodes(environment: Mapping[str, str], known: Stack | None) -> int:

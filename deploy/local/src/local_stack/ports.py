@@ -47,6 +47,7 @@ DEFAULT_PORTS: Mapping[str, int] = {
     "mail": 1025,
     "mail-view": 8025,
     "providers": 8026,
+    "prometheus": 9090,
 }
 
 # Below the range from which Linux picks ports for outgoing connections, so that none of them takes a port between the

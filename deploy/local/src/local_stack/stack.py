@@ -15,6 +15,7 @@ from local_stack.names import import_name
 from local_stack.own_settings import settings_by_service
 from local_stack.plan import Done, run
 from local_stack.ports import DEFAULT_PORTS, HOST
+from local_stack.prometheus import Prometheus
 from local_stack.servers import Places, make_servers
 from local_stack.services import SERVICES, ServiceProcess, Surroundings, migrate_service
 from local_stack.topics import create_topics
@@ -39,6 +40,7 @@ class Stack:
         own_settings: Mapping[str, Mapping[str, str]] | None = None,
         rate_factor: float = 1.0,
         guarded: bool = False,
+        observed: bool = False,
     ) -> None:
         self.folder = folder
         self.ports = dict(ports)
@@ -65,11 +67,12 @@ class Stack:
             rate_factor=rate_factor,
             guarded=guarded,
         )
+        self.prometheus = self._prometheus() if observed else None
 
     @property
     def components(self) -> list[Component]:
         """Every component, in the order of the start."""
-        return [*self.servers.all(), *self.services.values(), self.gateway]
+        return [*self.servers.all(), *self.services.values(), self.gateway, *self._watchers()]
 
     def service_process(
         self, service: str, process: str, *, port: int, instance: int = 1, settings: Mapping[str, str] | None = None
@@ -93,7 +96,8 @@ class Stack:
             for name, component in self.services.items()
         ]
         gateway = _component_step(self.gateway, *(name for name in self.services if name.endswith(("-api", "-socket"))))
-        return [*servers, *migrations, topics, *processes, gateway]
+        watchers = [_component_step(watcher, "gateway") for watcher in self._watchers()]
+        return [*servers, *migrations, topics, *processes, gateway, *watchers]
 
     def up(self, report: Callable[[Done], None]) -> None:
         """Bring up what does not run; when a part fails, what this call started is stopped again and the rest is left alone."""
@@ -111,7 +115,7 @@ class Stack:
         others: list[Component] = [process for process in self.services.values() if process not in serving]
         last: list[Component] = [self.valkey, self.postgres]
         servers = [server for server in self.servers.all() if server not in last]
-        groups: list[list[Component]] = [[self.gateway], serving, others, servers, last]
+        groups: list[list[Component]] = [[self.gateway, *self._watchers()], serving, others, servers, last]
         for group in groups:
             running = [component for component in group if any(process.is_alive() for process in component.processes)]
             _stop_together(running)
@@ -136,6 +140,14 @@ class Stack:
                 suffix = "" if number == 1 else f"-{number}"
                 ports |= {f"kafka{suffix}": node.port, f"kafka-controller{suffix}": self.ports[f"kafka-controller{suffix}"]}
         return ports
+
+    def _watchers(self) -> list[Component]:
+        return [self.prometheus] if self.prometheus else []
+
+    def _prometheus(self) -> Prometheus:
+        places = self._places
+        log, pid_file = places.log_of("prometheus"), places.pid_of("prometheus")
+        return Prometheus(places.data / "prometheus", self.ports, log=log, pid_file=pid_file, guarded=self.guarded)
 
     def _upstreams(self) -> dict[str, str]:
         """The addresses of the gateway's routes: an API has its service's name, a socket process its own."""
@@ -188,9 +200,10 @@ def needs_of(process: str) -> tuple[str, ...]:
 
 
 def save_layout(stack: Stack) -> None:
-    """Keep ports and number of Kafka nodes, so that the other commands find the stack without being told again."""
+    """Keep ports, number of Kafka nodes and whether it is observed, so that other commands find the stack untold."""
     stack.folder.mkdir(parents=True, exist_ok=True)
-    _layout_file(stack.folder).write_text(json.dumps({"ports": stack.ports, "kafka_nodes": stack.kafka_nodes}, indent=1))
+    layout = {"ports": stack.ports, "kafka_nodes": stack.kafka_nodes, "observed": stack.prometheus is not None}
+    _layout_file(stack.folder).write_text(json.dumps(layout, indent=1))
 
 
 def load_stack(folder: Path) -> Stack | None:
@@ -199,7 +212,8 @@ def load_stack(folder: Path) -> Stack | None:
         layout = json.loads(_layout_file(folder).read_text())
     except FileNotFoundError:
         return None
-    return Stack(folder, ports={**DEFAULT_PORTS, **layout["ports"]}, kafka_nodes=layout["kafka_nodes"])
+    ports = {**DEFAULT_PORTS, **layout["ports"]}
+    return Stack(folder, ports=ports, kafka_nodes=layout["kafka_nodes"], observed=layout.get("observed", False))
 
 
 @contextmanager

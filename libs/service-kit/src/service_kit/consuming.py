@@ -140,7 +140,7 @@ class Policy:
 
     def _note_age(self, envelope: Envelope[Any]) -> None:
         age = datetime.now(UTC) - envelope.time
-        metrics.event_age(self.consumer, envelope.type)(max(0.0, age.total_seconds()))
+        metrics.event_age(self.consumer, envelope.type)(max(0.0, age.total_seconds()), metrics.exemplar_of(envelope.traceparent))
 
     async def _park(self, record: Record, reason: str) -> Outcome:
         if self._parked_in_row >= self._max_parked_in_row:

@@ -133,8 +133,8 @@ def _operations() -> APIRouter:
         return readiness
 
     @router.get("/metrics")
-    async def prometheus_metrics() -> Response:
-        text, content_type = metrics.render()
+    async def prometheus_metrics(request: Request) -> Response:
+        text, content_type = metrics.render(request.headers.get("accept", ""))
         return Response(text, headers={"Content-Type": content_type})
 
     return router

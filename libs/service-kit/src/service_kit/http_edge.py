@@ -129,7 +129,7 @@ class _Exchange:
         route, status = self.route, self.status or _CLIENT_WENT_AWAY
         count, observe = metrics.http_request(method, route, status)
         count()
-        observe(seconds)
+        observe(seconds, metrics.exemplar())
         if opened.is_recording():
             opened.update_name(f"{method} {route}")
             opened.set_attributes({"http.request.method": method, "http.route": route, "http.response.status_code": status})

@@ -45,6 +45,15 @@ async def _answer(health: Health, request: bytes) -> tuple[int, str, bytes]:
         readiness = await health.readiness()
         return (200 if readiness.status == "ready" else 503), _JSON, readiness.model_dump_json().encode()
     if target == [b"GET", b"/metrics"]:
-        text, content_type = metrics.render()
+        text, content_type = metrics.render(_header(request, b"accept"))
         return 200, content_type, text
     return 404, _JSON, b"{}"
+
+
+def _header(request: bytes, name: bytes) -> str:
+    """The value of a header of a request as it came over the wire; empty where it has none."""
+    for line in request.split(b"\r\n")[1:]:
+        found, _, value = line.partition(b":")
+        if found.strip().lower() == name:
+            return value.strip().decode("latin-1")
+    return ""

@@ -17,6 +17,10 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 _PROPAGATOR = TraceContextTextMapPropagator()
 _IDS = RandomIdGenerator()
 
+# A `traceparent` is version, trace, span and flags; the last bit of the flags says that the trace is recorded.
+_PARTS = 4
+_SAMPLED = frozenset("13579bdf")
+
 
 def configure_tracing(*, service_name: str, otlp_endpoint: str | None) -> TracerProvider | None:
     """Sends this process's spans to an OTLP/HTTP collector; without an endpoint nothing is recorded and only the ids travel."""
@@ -44,6 +48,18 @@ def current_trace_id() -> str | None:
     """The id of the trace that is open now, as 32 hex digits, or None outside of one."""
     current = trace.get_current_span().get_span_context()
     return f"{current.trace_id:032x}" if current.is_valid else None
+
+
+def recorded_trace_id() -> str | None:
+    """The id of the trace that is open now if its spans are kept somewhere, else None."""
+    current = trace.get_current_span().get_span_context()
+    return f"{current.trace_id:032x}" if current.is_valid and current.trace_flags.sampled else None
+
+
+def recorded_trace_of(traceparent: str | None) -> str | None:
+    """The trace id in a `traceparent` whose sender keeps its spans somewhere, else None."""
+    parts = traceparent.split("-") if traceparent else []
+    return parts[1] if len(parts) == _PARTS and parts[3][-1:] in _SAMPLED else None
 
 
 @contextmanager

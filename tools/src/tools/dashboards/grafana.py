@@ -75,11 +75,12 @@ def to_json(dashboard: Dashboard) -> str:
 def _variables(dashboard: Dashboard) -> list[Builder[model.VariableModel]]:
     queries = [query for panel in dashboard.panels for query in panel.queries]
     is_by_service = any("$service" in query.expression for query in queries if isinstance(query, FromPrometheus))
-    sources = (build.DatasourceVariable("prometheus").type("prometheus"), build.DatasourceVariable("analytics").type(POSTGRES))
-    labelled = [
-        source.id(name).label(name.capitalize()) for source, name in zip(sources, ("prometheus", "analytics"), strict=True)
-    ]
-    return [*labelled, *([_services()] if is_by_service else []), _tenants()]
+    prometheus = build.DatasourceVariable("prometheus").id("prometheus").label("Prometheus").type("prometheus")
+    services = [_services()] if is_by_service else []
+    if not any(isinstance(query, FromAnalytics) for query in queries):
+        return [prometheus, *services]
+    analytics = build.DatasourceVariable("analytics").id("analytics").label("Analytics").type(POSTGRES)
+    return [prometheus, analytics, *services, _tenants()]
 
 
 def _services() -> build.QueryVariable:

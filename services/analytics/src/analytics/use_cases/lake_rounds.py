@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import asdict
 
 import structlog
 
@@ -59,4 +58,11 @@ class LakeRounds:
             return
         self._trouble = None
         if done is not None:
-            log.info("lake.round_done", **asdict(done))
+            log.info(
+                "lake.round_done",
+                records=done.records,
+                files=done.files,
+                compacted=done.compacted,
+                removed=done.removed,
+                orphans=done.orphans,
+            )

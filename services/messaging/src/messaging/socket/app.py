@@ -72,12 +72,13 @@ class SocketApp:
             await self.server.handle_request(scope, receive, send)
 
     async def _answer(self, scope: Scope, send: Send) -> None:
-        status, content_type, body = await self._page(scope["method"], scope["path"])
+        accept = dict(scope["headers"]).get(b"accept", b"").decode("latin-1")
+        status, content_type, body = await self._page(scope["method"], scope["path"], accept)
         headers = [(b"content-type", content_type.encode()), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    async def _page(self, method: str, path: str) -> tuple[int, str, bytes]:
+    async def _page(self, method: str, path: str, accept: str) -> tuple[int, str, bytes]:
         json = "application/json"
         if method == "GET" and path == "/health/live":
             return 200, json, b'{"status":"alive"}'
@@ -85,7 +86,7 @@ class SocketApp:
             readiness = await self.health.readiness()
             return (200 if readiness.status == "ready" else 503), json, readiness.model_dump_json().encode()
         if method == "GET" and path == "/metrics":
-            text, content_type = metrics.render()
+            text, content_type = metrics.render(accept)
             return 200, content_type, text
         if path.rstrip("/") == PATH:
             # The answer of a Socket.IO server that knows no such transport: there is no polling here.

@@ -12,6 +12,7 @@ from service_kit.database import Pool
 _ALERTS = "select tenant_id, alert_id, correlation_id, due_at from next_deadlines($1)"
 _MESSAGES = "select tenant_id, message_id, revision, correlation_id, due_at from next_unscored($1)"
 _OPEN = "select level, status, alerts from count_open_alerts()"
+_UNANSWERED = "select level, alerts from count_unanswered_alerts()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +49,8 @@ async def next_messages(pool: Pool, most: int) -> list[DueMessage]:
 async def open_alerts(pool: Pool) -> dict[tuple[str, str], int]:
     """How many alerts are open, by level and state."""
     return {(row["level"], row["status"]): row["alerts"] for row in await pool.fetch(_OPEN)}
+
+
+async def unanswered_alerts(pool: Pool) -> dict[str, int]:
+    """How many alerts the whole chain was called to in vain, by level."""
+    return {row["level"]: row["alerts"] for row in await pool.fetch(_UNANSWERED)}

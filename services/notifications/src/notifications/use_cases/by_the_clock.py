@@ -98,8 +98,10 @@ async def escalate_alert(uow: UnitOfWork, due: DueAlert, *, now: datetime) -> No
 
 
 async def count_open(database: Database) -> None:
-    """Show how many alerts are open now."""
-    measures.show_open(await deadlines.open_alerts(await database.pool()))
+    """Show how many alerts are open now, and how many of them nobody answered though the whole chain was called."""
+    pool = await database.pool()
+    measures.show_open(await deadlines.open_alerts(pool))
+    measures.show_unanswered(await deadlines.unanswered_alerts(pool))
 
 
 def _following(upcoming: Sequence[Due], due: int, now: datetime) -> datetime | None:

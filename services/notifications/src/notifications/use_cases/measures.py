@@ -15,9 +15,11 @@ _log = get_logger(__name__)
 
 _TO_RAISED = (0.01, 0.02, 0.05, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _TO_ACKNOWLEDGED = (5, 15, 30, 60, 120, 300, 600, 1200, 3600, 4 * 3600, 24 * 3600)
+_LEVELS = (RiskLevel.MODERATE, RiskLevel.HIGH, RiskLevel.CRITICAL)
 _LATE = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 60)
 
 OPEN = gauge("alerts_open", "Open alerts, by level and state.", "level", "status")
+UNANSWERED = gauge("alerts_unanswered", "Open alerts that the whole chain was called to and nobody answered, by level.", "level")
 CHANGES = counter("alert_changes", "Changes of alerts, by event type and level.", "type", "level")
 UNSCORED = counter("messages_unscored", "Messages that had no score within their deadline.")
 RAISED_SECONDS = histogram("alert_raised_seconds", "From a message to its alert.", "cause", buckets=_TO_RAISED)
@@ -46,9 +48,15 @@ def note_lateness(deadline: datetime, now: datetime) -> None:
 
 def show_open(counts: Mapping[tuple[str, str], int]) -> None:
     """Show how many alerts are open; what is in no row is none."""
-    for level in (RiskLevel.MODERATE, RiskLevel.HIGH, RiskLevel.CRITICAL):
+    for level in _LEVELS:
         for status in (AlertStatus.CALLING, AlertStatus.ACKNOWLEDGED):
             OPEN.labels(level, status).set(counts.get((level, status), 0))
+
+
+def show_unanswered(counts: Mapping[str, int]) -> None:
+    """Show how many alerts nobody in the whole chain has answered; a level in no row has none."""
+    for level in _LEVELS:
+        UNANSWERED.labels(level).set(counts.get(level, 0))
 
 
 def _seconds(duration: timedelta) -> float:

@@ -169,7 +169,7 @@ async def test_the_clock_learns_ids_and_times_of_all_tenants_and_no_more(
 async def test_nobody_but_the_service_may_ask_the_clocks_questions(database: Any) -> None:
     connection = await asyncpg.connect(database.relay_url)
     try:
-        for function in ("next_deadlines(1)", "next_unscored(1)", "count_open_alerts()"):
+        for function in ("next_deadlines(1)", "next_unscored(1)", "count_open_alerts()", "count_unanswered_alerts()"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connection.fetch(f"select * from {function}")
     finally:

@@ -10,7 +10,9 @@ import pytest
 from bloom_events.alerts import ChainStep
 from bloom_events.risk import RiskLevel
 from notifications.domain.chain import Deadlines
+from notifications.repository import deadlines
 from notifications.use_cases import by_the_clock, chains
+from service_kit.database import Pool
 from service_kit.testing import as_tenant
 
 
@@ -38,6 +40,21 @@ async def test_an_alert_that_nobody_answers_goes_through_the_chain_and_then_call
         ("alert.escalated.v1", "supervisor", 5, 3),
     ]
     assert set(events[-1]["data"]["notify"]) == {str(ward.therapist), str(ward.supervisor), str(ward.on_call)}
+
+
+async def test_an_alert_counts_as_unanswered_once_the_whole_chain_was_called_in_vain(ward: Any, pool: Pool) -> None:
+    await with_chain(ward)
+    before = (await deadlines.unanswered_alerts(pool)).get("high", 0)
+    await ward.hear(ward.message().scored())
+    await ward.pass_deadline()
+    await ward.pass_deadline()
+    assert (await deadlines.unanswered_alerts(pool)).get("high", 0) == before
+
+    await ward.pass_deadline()
+    assert (await deadlines.unanswered_alerts(pool))["high"] == before + 1
+
+    await ward.answer((await ward.alert())["id"])
+    assert (await deadlines.unanswered_alerts(pool)).get("high", 0) == before
 
 
 async def test_a_practice_that_has_set_no_chain_calls_its_administrators_next(ward: Any) -> None:
