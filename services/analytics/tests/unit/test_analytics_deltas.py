@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from analytics.domain.metric import PLATFORM, Aggregate
 from analytics.domain.metrics import METRICS
 from analytics.windows.contents import Contents, told
-from analytics.windows.deltas import Deltas, WindowKey, WindowLibrary, group_of, member_hash
+from analytics.windows.deltas import Deltas, WindowKey, WindowLibrary, dimensions_of, member_hash
 
 START = datetime(2030, 3, 30, 20, 0, tzinfo=UTC)
 ZONES = {1: ZoneInfo("Europe/Berlin"), 2: ZoneInfo("America/New_York")}
@@ -89,7 +89,7 @@ def test_an_event_is_counted_for_its_tenant_for_its_therapist_and_in_every_span(
     deltas = library().deltas_of([happened.booked(START, therapist), happened.booked(START)])[happened.tenant_id]
 
     counted = {(key.dimensions, key.span): delta.n for key, delta in deltas.items() if key.metric == "appointments.booked"}
-    mine = group_of((("therapist_id", str(therapist)),), ("therapist_id",))
+    mine = dimensions_of(METRICS["appointments.booked"], therapist, ("therapist_id",))
     assert {(mine, "minute"): 1, (mine, "hour"): 1, (mine, "day"): 1}.items() <= counted.items()
     assert {("{}", "minute"): 2, ("{}", "hour"): 2, ("{}", "day"): 2}.items() <= counted.items()
 

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from analytics.domain.metric import Aggregate, Metric, Read, Reading, Unit
+from analytics.domain.metric import Aggregate, Happening, Metric, Read, Reading, Unit
 from analytics.domain.spans import DAY
 from bloom_events.analytics import RevenueMeasured
 from bloom_events.billing import InvoiceCredited, InvoiceOpened, InvoicePaid, InvoiceVoided
-from bloom_events.envelope import Envelope
 
 BY_CURRENCY = ("currency",)
 
 
 def _amount(field: str, sign: int = 1) -> Read:
-    def read(envelope: Envelope[Any]) -> Reading:
-        return Reading({"currency": envelope.data.currency}, amount=sign * getattr(envelope.data, field))
+    def read(happening: Happening) -> Reading:
+        return Reading(sign * getattr(happening.data, field))
 
     return read
 
