@@ -19,6 +19,11 @@ def _amount(field: str, sign: int = 1) -> Read:
     return read
 
 
+def _taken_back(happening: Happening) -> Reading | None:
+    """A draft may be voided, too: it has no number, and what it says was never owed."""
+    return None if happening.data.number is None else Reading(-happening.data.total_minor)
+
+
 def _money(name: str, says: str, reads: dict[Any, Read]) -> Metric:
     return Metric(
         name,
@@ -38,11 +43,11 @@ METRICS = (
     _money("revenue.paid", "What was paid.", {InvoicePaid: _amount("amount_minor")}),
     _money(
         "revenue.outstanding",
-        "By how much the amount that is owed changed; its running total is what is owed.",
+        "By how much the amount that is owed changed, less what is owed back; its running total is what is owed.",
         {
             InvoiceOpened: _amount("total_minor"),
             InvoicePaid: _amount("total_minor", -1),
-            InvoiceVoided: _amount("total_minor", -1),
+            InvoiceVoided: _taken_back,
             InvoiceCredited: _amount("total_minor", -1),
         },
     ),
