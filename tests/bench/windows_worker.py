@@ -11,9 +11,9 @@ import sys
 
 import uvloop
 
-from analytics.agents import results_chore
+from analytics.agents import glance_of, results_chore
 from analytics.domain.metric import TENANT, Aggregate, Metric, Unit, each
-from analytics.domain.metrics.appointments import BY_THERAPIST, therapist
+from analytics.domain.metrics.appointments import BY_THERAPIST
 from analytics.domain.spans import MINUTE
 from analytics.settings import Settings
 from analytics.use_cases.counting import CONSUMER, Counting, CountingTools
@@ -32,7 +32,7 @@ METRIC = Metric(
     "Appointments that were booked.",
     Aggregate.COUNT,
     Unit.EVENTS,
-    each(AppointmentBooked, by=therapist),
+    each(AppointmentBooked),
     spans=(MINUTE,),
     publishes=AppointmentsMeasured,
     groupings=(TENANT, BY_THERAPIST),
@@ -44,7 +44,8 @@ async def run(settings: Settings, group: str, *, tells: bool) -> None:
     app = create_faust_app(settings, app_id=group)
     database = WorkerDatabase(app, settings)
     counting = Counting(CountingTools(pool=database.pool, library=WindowLibrary([METRIC], settings.zone_of)))
-    events = FetchConsuming(CONSUMER, METRIC.reads, counting, DeadLetters(settings.kafka_bootstrap_servers, CONSUMER))
+    parker = DeadLetters(settings.kafka_bootstrap_servers, CONSUMER)
+    events = FetchConsuming(CONSUMER, METRIC.reads, counting, parker, decode=glance_of)
     consume_fetches(app, events, [AppointmentBooked.TOPIC.name])
     when_partitions_go(app, counting.forget)
     if tells:

@@ -270,6 +270,7 @@ MAKERS: Mapping[Callable[[Moment], Event], int] = {
     _opened: 4,
     _paid: 3,
     lambda moment: _invoice(InvoiceVoided, moment, reason="issued_in_error"): 1,
+    lambda moment: _invoice(InvoiceVoided, moment, reason="issued_in_error", number="2030-7"): 1,
     _credited: 1,
     _discarded: 1,
     _registered: 3,

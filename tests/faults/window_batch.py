@@ -32,7 +32,7 @@ ZERO_BUCKET = -(2**31)
 _LOG = "create table log (event_id uuid, type varchar, tenant_id uuid, happened bigint, body varchar)"
 
 # The text fields of all bodies that a metric looks at; times in microseconds since 1970.
-_FIELDS = ("therapist_id", "author_role", "role", "level", "label", "currency", "user_id", "author_id")
+_FIELDS = ("therapist_id", "author_role", "role", "level", "label", "currency", "user_id", "author_id", "number")
 _TIMES = ("starts_at", "scored_at", "message_sent_at", "acknowledged_at")
 _AMOUNTS = ("total_minor", "amount_minor")
 
@@ -68,7 +68,11 @@ def _lasted(end: str, start: str) -> str:
 
 
 _PATIENTS_SCORES = "type = 'risk.scored.v1' and author_role = 'PATIENT'"
-_OWED = "type in ('invoice.opened.v1', 'invoice.paid.v1', 'invoice.voided.v1', 'invoice.credited.v1')"
+# A voided draft, which has no number, was never owed.
+_OWED = (
+    "(type in ('invoice.opened.v1', 'invoice.paid.v1', 'invoice.credited.v1')"
+    " or (type = 'invoice.voided.v1' and number is not null))"
+)
 _ACTIVE = "case type when 'message.sent.v1' then author_id else user_id end"
 _VISITS, _HOURS = ("minute", "hour", "day"), ("hour", "day")
 _THERAPISTS = (None, "therapist_id")

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -123,6 +123,53 @@ def is_dependency_failure(error: BaseException) -> bool:
     return isinstance(error, OSError | ServiceUnavailable | asyncpg.DeadlockDetectedError) or is_unavailable(error)
 
 
+class Found(Protocol):
+    """What every way of reading a record tells of its event."""
+
+    @property
+    def type(self) -> str:
+        """The wire type."""
+        ...
+
+    @property
+    def time(self) -> datetime:
+        """When it happened."""
+        ...
+
+    @property
+    def traceparent(self) -> str | None:
+        """The trace that it belongs to."""
+        ...
+
+
+Read = TypeVar("Read", bound=Found)
+Decode: TypeAlias = Callable[[Record], Read]
+"""Reads a record; raises UnknownEventType or UnreadableEvent as `unwrap` does."""
+
+
+class Unhandled(NamedTuple):
+    """The end of a record that goes to no handler; `reason` says why it is parked, and is empty for what is not."""
+
+    outcome: Outcome
+    reason: str = ""
+
+
+def decode_whole(record: Record) -> Envelope[Any]:
+    """Read a record with all that the contract says about it."""
+    return unwrap(record.headers, record.value)
+
+
+def read_record(record: Record, decode: Decode[Read], types: Collection[str]) -> Read | Unhandled:
+    """Return what was read of an event of one of these wire types, or what becomes of the record without being handled."""
+    try:
+        found = decode(record)
+    except UnknownEventType:
+        return Unhandled(Outcome.SKIPPED)
+    except UnreadableEvent as error:
+        return Unhandled(Outcome.PARKED, f"unreadable: {error.reason}")
+    return found if found.type in types else Unhandled(Outcome.SKIPPED)
+
+
 class Policy:
     """What every way of reading shares: park, retry what is away, stop when nothing can be handled any more."""
 
@@ -138,9 +185,9 @@ class Policy:
             self._parked_in_row = 0
         metrics.consumed(self.consumer, record.topic, outcome.value)()
 
-    def _note_age(self, envelope: Envelope[Any]) -> None:
-        age = datetime.now(UTC) - envelope.time
-        metrics.event_age(self.consumer, envelope.type)(max(0.0, age.total_seconds()), metrics.exemplar_of(envelope.traceparent))
+    def _note_age(self, event: Found) -> None:
+        age = datetime.now(UTC) - event.time
+        metrics.event_age(self.consumer, event.type)(max(0.0, age.total_seconds()), metrics.exemplar_of(event.traceparent))
 
     async def _park(self, record: Record, reason: str) -> Outcome:
         if self._parked_in_row >= self._max_parked_in_row:
@@ -184,6 +231,7 @@ class Consuming(Policy):
     ) -> None:
         super().__init__(consumer, park, backoff=backoff, max_parked_in_row=max_parked_in_row)
         self._handlers = dict(handlers)
+        self._types = frozenset(kind.TYPE for kind in handlers)
 
     def parking_with(self, park: Parker, *, max_parked_in_row: int) -> "Consuming":
         """Return the same consumer with the same handlers and another place to park."""
@@ -198,16 +246,10 @@ class Consuming(Policy):
         return outcome
 
     async def _outcome_of(self, record: Record) -> Outcome:
-        try:
-            envelope = unwrap(record.headers, record.value)
-        except UnknownEventType:
-            return Outcome.SKIPPED
-        except UnreadableEvent as error:
-            return await self._park(record, f"unreadable: {error.reason}")
-        handler = self._handlers.get(type(envelope.data))
-        if handler is None:
-            return Outcome.SKIPPED
-        return await self._handle(record, envelope, handler)
+        found = read_record(record, decode_whole, self._types)
+        if isinstance(found, Unhandled):
+            return await self._park(record, found.reason) if found.reason else found.outcome
+        return await self._handle(record, found, self._handlers[type(found.data)])
 
     async def _handle(self, record: Record, envelope: Envelope[Any], handler: Handler) -> Outcome:
         try:

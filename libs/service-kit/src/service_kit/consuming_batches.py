@@ -15,9 +15,20 @@ from opentelemetry.trace import Span, SpanKind
 from bloom_events.envelope import Envelope
 from bloom_events.event import Event
 from bloom_events.ids import EventId
-from bloom_events.registry import UnknownEventType, UnreadableEvent, unwrap
 from service_kit import metrics
-from service_kit.consuming import MAX_PARKED_IN_ROW, Backoff, Consuming, Outcome, Parker, Policy, Record, failure_reason
+from service_kit.consuming import (
+    MAX_PARKED_IN_ROW,
+    Backoff,
+    Consuming,
+    Outcome,
+    Parker,
+    Policy,
+    Record,
+    Unhandled,
+    decode_whole,
+    failure_reason,
+    read_record,
+)
 from service_kit.consuming_fetches import FetchConsuming
 from service_kit.tracing import started_span
 
@@ -79,6 +90,7 @@ class BatchConsuming(Policy, Generic[Prepared]):
     ) -> None:
         super().__init__(consumer, park, backoff=backoff, max_parked_in_row=max_parked_in_row)
         self._kinds = frozenset(kinds)
+        self._types = frozenset(kind.TYPE for kind in kinds)
         self._handler = handler
         self._batch_size = batch_size
 
@@ -126,14 +138,9 @@ class BatchConsuming(Policy, Generic[Prepared]):
         return items
 
     def _look_at(self, record: Record) -> _Item:
-        try:
-            envelope = unwrap(record.headers, record.value)
-        except UnknownEventType:
-            return _Item(record, Outcome.SKIPPED)
-        except UnreadableEvent as error:
-            return _Item(record, Outcome.PARKED, f"unreadable: {error.reason}")
-        if type(envelope.data) not in self._kinds:
-            return _Item(record, Outcome.SKIPPED)
+        envelope = read_record(record, decode_whole, self._types)
+        if isinstance(envelope, Unhandled):
+            return _Item(record, *envelope)
         span, traceparent = started_span(f"handle {envelope.type}", kind=SpanKind.CONSUMER, traceparent=envelope.traceparent)
         return _Item(record, Outcome.HANDLED, "", Delivery(record, envelope, traceparent), span)
 
@@ -179,7 +186,7 @@ class BatchConsuming(Policy, Generic[Prepared]):
             item.span.end()
 
 
-AnyConsuming: TypeAlias = Consuming | BatchConsuming[Any] | FetchConsuming
+AnyConsuming: TypeAlias = Consuming | BatchConsuming[Any] | FetchConsuming[Any]
 """A consumer of any kind: it takes one record when it is told to."""
 
 

@@ -8,74 +8,81 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from opentelemetry.trace import SpanKind
 
-from bloom_events.envelope import Envelope
 from bloom_events.event import Event
-from bloom_events.registry import UnknownEventType, UnreadableEvent, unwrap
 from service_kit import metrics
-from service_kit.consuming import MAX_PARKED_IN_ROW, Backoff, Outcome, Parker, Policy, Record, failure_reason
+from service_kit.consuming import (
+    MAX_PARKED_IN_ROW,
+    Backoff,
+    Decode,
+    Found,
+    Outcome,
+    Parker,
+    Policy,
+    Record,
+    Unhandled,
+    failure_reason,
+    read_record,
+)
 from service_kit.tracing import span
 
+Read = TypeVar("Read", bound=Found)
 
-class Taken(NamedTuple):
-    """A record with the event that it carries."""
+
+class Taken(NamedTuple, Generic[Read]):
+    """A record with what was read of the event that it carries."""
 
     record: Record
-    envelope: Envelope[Any]
+    event: Read
 
 
-class FetchEffects(Protocol):
+class FetchEffects(Protocol[Read]):
     """What a consumer does about its records."""
 
-    async def take(self, taken: Sequence[Taken]) -> None:
+    async def take(self, taken: Sequence[Taken[Read]]) -> None:
         """Make the effects durable, each event once and all or none; it may see the same events again."""
         ...
 
-    async def take_again(self, taken: Taken) -> None:
+    async def take_again(self, taken: Taken[Read]) -> None:
         """Do the same for a record that was parked: others behind it were taken long ago."""
         ...
 
 
-Decode: TypeAlias = Callable[[Record], Envelope[Any]]
-"""Reads a record; raises UnknownEventType or UnreadableEvent as `unwrap` does."""
-
-
-def decode_whole(record: Record) -> Envelope[Any]:
-    """Read a record with all that the contract says about it."""
-    return unwrap(record.headers, record.value)
+_TAKEN = Unhandled(Outcome.HANDLED)
 
 
 @dataclass(slots=True)
-class _Read:
+class _Fetch(Generic[Read]):
     """What reading a fetch came to; `ends` has one entry a record, in their order: why it is parked, or its end."""
 
-    taken: list[Taken] = field(default_factory=list)
-    ends: list[tuple[Record, Outcome, str]] = field(default_factory=list)
+    taken: list[Taken[Read]] = field(default_factory=list)
+    ends: list[tuple[Record, Unhandled]] = field(default_factory=list)
 
 
-class FetchConsuming(Policy):
+class FetchConsuming(Policy, Generic[Read]):
     """Runs the records of one consumer through its effects, a fetch at a time."""
 
     def __init__(
         self,
         consumer: str,
         kinds: Collection[type[Event]],
-        effects: FetchEffects,
+        effects: FetchEffects[Read],
         park: Parker,
         *,
-        decode: Decode = decode_whole,
+        decode: Decode[Read],
         backoff: Backoff | None = None,
         max_parked_in_row: int = MAX_PARKED_IN_ROW,
     ) -> None:
         super().__init__(consumer, park, backoff=backoff, max_parked_in_row=max_parked_in_row)
-        self._kinds = frozenset(kinds)
+        self._types = frozenset(kind.TYPE for kind in kinds)
+        self._kinds = kinds
         self._effects = effects
         self._decode = decode
 
-    def parking_with(self, park: Parker, *, max_parked_in_row: int) -> "FetchConsuming":
+    def parking_with(self, park: Parker, *, max_parked_in_row: int) -> "FetchConsuming[Read]":
         """Return the same consumer with the same effects and another place to park."""
         return FetchConsuming(
             self.consumer,
@@ -107,24 +114,18 @@ class FetchConsuming(Policy):
         self._note_ages(read.taken)
         metrics.CONSUMER_SECONDS.labels(self.consumer).observe((time.perf_counter() - started) / max(1, len(records)))
 
-    def _read(self, records: Sequence[Record]) -> _Read:
-        read = _Read()
+    def _read(self, records: Sequence[Record]) -> _Fetch[Read]:
+        fetch = _Fetch[Read]()
         for record in records:
-            try:
-                envelope = self._decode(record)
-            except UnknownEventType:
-                read.ends.append((record, Outcome.SKIPPED, ""))
-            except UnreadableEvent as error:
-                read.ends.append((record, Outcome.PARKED, f"unreadable: {error.reason}"))
+            found = read_record(record, self._decode, self._types)
+            if isinstance(found, Unhandled):
+                fetch.ends.append((record, found))
             else:
-                if type(envelope.data) in self._kinds:
-                    read.taken.append(Taken(record, envelope))
-                    read.ends.append((record, Outcome.HANDLED, ""))
-                else:
-                    read.ends.append((record, Outcome.SKIPPED, ""))
-        return read
+                fetch.taken.append(Taken(record, found))
+                fetch.ends.append((record, _TAKEN))
+        return fetch
 
-    async def _take(self, taken: Sequence[Taken]) -> dict[int, str]:
+    async def _take(self, taken: Sequence[Taken[Read]]) -> dict[int, str]:
         """Take all at once, or if that fails one by one; gives why which record cannot be taken."""
         if not taken:
             return {}
@@ -139,39 +140,39 @@ class FetchConsuming(Policy):
             refusals |= await self._alone(each, partial(self._effects.take, [each]))
         return refusals
 
-    async def _alone(self, taken: Taken, work: Callable[[], Awaitable[None]]) -> dict[int, str]:
+    async def _alone(self, taken: Taken[Read], work: Callable[[], Awaitable[None]]) -> dict[int, str]:
         try:
             await self._until_dependencies_work(work)
         except Exception as error:
             return {id(taken.record): failure_reason(error)}
         return {}
 
-    async def _settle(self, read: _Read, refusals: dict[int, str]) -> list[Outcome]:
+    async def _settle(self, read: _Fetch[Read], refusals: dict[int, str]) -> list[Outcome]:
         """Park what cannot be taken and count the rest."""
-        if not refusals and all(outcome is not Outcome.PARKED for _, outcome, _ in read.ends):
+        if not refusals and not any(end.reason for _, end in read.ends):
             self._count_all(read)
-            return [outcome for _, outcome, _ in read.ends]
+            return [end.outcome for _, end in read.ends]
         outcomes = []
-        for record, read_as, why in read.ends:
-            reason = refusals.get(id(record), why)
-            outcome = await self._park(record, reason) if reason else read_as
+        for record, end in read.ends:
+            reason = refusals.get(id(record), end.reason)
+            outcome = await self._park(record, reason) if reason else end.outcome
             self._count(record, outcome)
             outcomes.append(outcome)
         return outcomes
 
-    def _count_all(self, read: _Read) -> None:
+    def _count_all(self, read: _Fetch[Read]) -> None:
         if read.taken:
             self._parked_in_row = 0
-        counts = Counter((record.topic, outcome) for record, outcome, _ in read.ends)
+        counts = Counter((record.topic, end.outcome) for record, end in read.ends)
         for (topic, outcome), count in counts.items():
             metrics.CONSUMER_RECORDS.labels(self.consumer, topic, outcome.value).inc(count)
 
-    def _note_ages(self, taken: Sequence[Taken]) -> None:
+    def _note_ages(self, taken: Sequence[Taken[Read]]) -> None:
         """Of each kind the oldest of the fetch: noting every event would take as long as handling it."""
-        oldest: dict[str, Envelope[Any]] = {}
-        for _, envelope in taken:
-            known = oldest.get(envelope.type)
-            if known is None or envelope.time < known.time:
-                oldest[envelope.type] = envelope
-        for envelope in oldest.values():
-            self._note_age(envelope)
+        oldest: dict[str, Read] = {}
+        for _, event in taken:
+            known = oldest.get(event.type)
+            if known is None or event.time < known.time:
+                oldest[event.type] = event
+        for event in oldest.values():
+            self._note_age(event)

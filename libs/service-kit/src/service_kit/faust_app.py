@@ -213,7 +213,7 @@ def consume_batches(app: faust.App, consuming: BatchConsuming[Any], topics: Sequ
     app.__dict__.setdefault(_CONSUMERS, []).append((consuming, tuple(topics)))
 
 
-def consume_fetches(app: faust.App, consuming: FetchConsuming, topics: Sequence[str]) -> None:
+def consume_fetches(app: faust.App, consuming: FetchConsuming[Any], topics: Sequence[str]) -> None:
     """Run every fetch of these topics through `consuming` as a whole, whichever partitions it is of."""
 
     async def handle(fetch: Fetch) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from bloom_events.auth import Role, UserRegistered, UserSuspended
 from bloom_events.envelope import Envelope, to_kafka, wrap
-from service_kit.consuming import Backoff, LogRecord, Outcome, Record, WorkerMustStop
+from service_kit.consuming import Backoff, LogRecord, Outcome, Record, WorkerMustStop, decode_whole
 from service_kit.consuming_fetches import FetchConsuming, Taken
 
 
@@ -22,7 +22,7 @@ class Effects:
         self.poison: set[int] = set()
         self.away = 0
 
-    async def take(self, taken: Sequence[Taken]) -> None:
+    async def take(self, taken: Sequence[Taken[Any]]) -> None:
         if self.away:
             self.away -= 1
             raise ConnectionError
@@ -31,7 +31,7 @@ class Effects:
             raise ValueError("poison")
         self.calls.append(offsets)
 
-    async def take_again(self, taken: Taken) -> None:
+    async def take_again(self, taken: Taken[Any]) -> None:
         if taken.record.offset in self.poison:
             raise ValueError("poison")
         self.again.append(taken.record.offset)
@@ -56,8 +56,9 @@ def parked() -> Parked:
 
 
 @pytest.fixture
-def consuming(effects: Effects, parked: Parked) -> FetchConsuming:
-    return FetchConsuming("test", [UserRegistered], effects, parked, backoff=Backoff(0.001, 0.002), max_parked_in_row=3)
+def consuming(effects: Effects, parked: Parked) -> FetchConsuming[Any]:
+    backoff = Backoff(0.001, 0.002)
+    return FetchConsuming("test", [UserRegistered], effects, parked, decode=decode_whole, backoff=backoff, max_parked_in_row=3)
 
 
 def record(offset: int, envelope: Envelope[Any] | None = None) -> LogRecord:
@@ -80,7 +81,7 @@ def unknown(offset: int) -> LogRecord:
     return known._replace(headers=headers)
 
 
-async def test_a_fetch_is_taken_at_once_without_what_nobody_asked_for(consuming: FetchConsuming, effects: Effects) -> None:
+async def test_a_fetch_is_taken_at_once_without_what_nobody_asked_for(consuming: FetchConsuming[Any], effects: Effects) -> None:
     other = record(2, wrapped(UserSuspended(user_id=uuid4(), role=Role.PATIENT)))
     await consuming.consume_fetch([record(0), unknown(1), other, record(3)])
 
@@ -88,7 +89,7 @@ async def test_a_fetch_is_taken_at_once_without_what_nobody_asked_for(consuming:
 
 
 async def test_what_cannot_be_read_is_parked_and_the_rest_taken(
-    consuming: FetchConsuming, effects: Effects, parked: Parked
+    consuming: FetchConsuming[Any], effects: Effects, parked: Parked
 ) -> None:
     await consuming.consume_fetch([record(0), broken(1), record(2)])
 
@@ -96,7 +97,7 @@ async def test_what_cannot_be_read_is_parked_and_the_rest_taken(
     assert [offset for offset, reason in parked.parked if reason.startswith("unreadable: ")] == [1]
 
 
-async def test_one_bad_record_parks_itself_alone(consuming: FetchConsuming, effects: Effects, parked: Parked) -> None:
+async def test_one_bad_record_parks_itself_alone(consuming: FetchConsuming[Any], effects: Effects, parked: Parked) -> None:
     effects.poison = {1}
     await consuming.consume_fetch([record(0), record(1), record(2)])
 
@@ -104,7 +105,7 @@ async def test_one_bad_record_parks_itself_alone(consuming: FetchConsuming, effe
     assert parked.parked == [(1, "handler failed: ValueError")]
 
 
-async def test_a_fetch_waits_for_what_is_away(consuming: FetchConsuming, effects: Effects, parked: Parked) -> None:
+async def test_a_fetch_waits_for_what_is_away(consuming: FetchConsuming[Any], effects: Effects, parked: Parked) -> None:
     effects.away = 3
     await consuming.consume_fetch([record(0), record(1)])
 
@@ -112,13 +113,13 @@ async def test_a_fetch_waits_for_what_is_away(consuming: FetchConsuming, effects
     assert parked.parked == []
 
 
-async def test_too_many_parked_in_a_row_stop_the_worker(consuming: FetchConsuming, parked: Parked) -> None:
+async def test_too_many_parked_in_a_row_stop_the_worker(consuming: FetchConsuming[Any], parked: Parked) -> None:
     with pytest.raises(WorkerMustStop):
         await consuming.consume_fetch([broken(offset) for offset in range(5)])
     assert len(parked.parked) == 3
 
 
-async def test_records_that_are_taken_between_them_begin_the_row_anew(consuming: FetchConsuming, parked: Parked) -> None:
+async def test_records_that_are_taken_between_them_begin_the_row_anew(consuming: FetchConsuming[Any], parked: Parked) -> None:
     await consuming.consume_fetch([broken(0), broken(1), broken(2), record(3), broken(4)])
     await consuming.consume_fetch([record(5)])
     await consuming.consume_fetch([broken(offset) for offset in (6, 7, 8)])
@@ -126,7 +127,7 @@ async def test_records_that_are_taken_between_them_begin_the_row_anew(consuming:
     assert len(parked.parked) == 7
 
 
-async def test_a_record_that_was_parked_is_taken_as_one(consuming: FetchConsuming, effects: Effects, parked: Parked) -> None:
+async def test_a_record_that_was_parked_is_taken_as_one(consuming: FetchConsuming[Any], effects: Effects, parked: Parked) -> None:
     again = consuming.parking_with(parked, max_parked_in_row=100)
     effects.poison = {2}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 import faust
 
@@ -12,9 +11,8 @@ from analytics.domain.partitions import Place
 from analytics.use_cases.counting import CONSUMER, Counting
 from analytics.use_cases.people import KINDS as PEOPLE_KINDS
 from analytics.use_cases.publishing import Publishing
-from bloom_events.envelope import Envelope
 from bloom_events.event import Event
-from bloom_events.quick_unwrap import unwrap_quickly
+from bloom_events.glances import Glance, glance
 from service_kit.caught_up import caught_up_partitions
 from service_kit.chores import Chore
 from service_kit.consuming import Parker, Record
@@ -26,16 +24,17 @@ LISTENS_TO: tuple[type[Event], ...] = tuple(
 )
 
 
-def events_of(counting: Counting, parker: Parker) -> FetchConsuming:
+def events_of(counting: Counting, parker: Parker) -> FetchConsuming[Glance]:
     """The consumer of everything that is counted."""
-    return FetchConsuming(CONSUMER, LISTENS_TO, counting, parker, decode=_read)
+    return FetchConsuming(CONSUMER, LISTENS_TO, counting, parker, decode=glance_of)
 
 
-def _read(record: Record) -> Envelope[Any]:
-    return unwrap_quickly(record.headers, record.value)
+def glance_of(record: Record) -> Glance:
+    """What counting reads of a record."""
+    return glance(record.headers, record.value)
 
 
-def register_agents(app: faust.App, counting: Counting, events: FetchConsuming) -> None:
+def register_agents(app: faust.App, counting: Counting, events: FetchConsuming[Glance]) -> None:
     """Take whole fetches of all topics; a fetch is acknowledged when all of it is in the database."""
     consume_fetches(app, events, sorted({kind.TOPIC.name for kind in LISTENS_TO}))
     when_partitions_go(app, counting.forget)

@@ -18,6 +18,7 @@ from analytics.use_cases.publishing import Publishing, PublishingTools
 from analytics.windows.contents import Contents
 from analytics.windows.deltas import WindowKey, WindowLibrary
 from bloom_events.envelope import Envelope, to_kafka
+from bloom_events.glances import Glance, glance
 from bloom_events.ids import TenantId, new_id
 from bloom_events.topics import TOPICS
 from local_stack.postgres import ServiceDatabase
@@ -35,19 +36,25 @@ class Log:
     """A log with places in memory: events of an aggregate go to one partition, in their order."""
 
     def __init__(self) -> None:
-        self.records: dict[Place, list[Taken]] = defaultdict(list)
+        self.records: dict[Place, list[Taken[Glance]]] = defaultdict(list)
 
-    def append(self, envelope: Envelope[Any], partition: int | None = None) -> Taken:
+    def append(self, envelope: Envelope[Any], partition: int | None = None) -> Taken[Glance]:
         message = to_kafka(envelope)
         place = Place(message.topic, envelope.data.aggregate_id.int % 6 if partition is None else partition)
-        records = self.records[place]
-        taken = Taken(
-            LogRecord(*place, len(records), message.timestamp_ms, message.key, message.value, message.headers), envelope
-        )
+        return self._keep(LogRecord(*place, 0, message.timestamp_ms, message.key, message.value, message.headers))
+
+    def again(self, taken: Taken[Glance]) -> Taken[Glance]:
+        """Append the same event to the same partition, as a relay does that was killed."""
+        assert isinstance(taken.record, LogRecord)
+        return self._keep(taken.record)
+
+    def _keep(self, record: LogRecord) -> Taken[Glance]:
+        records = self.records[Place(record.topic, record.partition)]
+        taken = Taken(record._replace(offset=len(records)), glance(record.headers, record.value))
         records.append(taken)
         return taken
 
-    def extend(self, envelopes: Iterable[Envelope[Any]], partition: int | None = None) -> list[Taken]:
+    def extend(self, envelopes: Iterable[Envelope[Any]], partition: int | None = None) -> list[Taken[Glance]]:
         return [self.append(envelope, partition) for envelope in envelopes]
 
 
@@ -104,9 +111,9 @@ class Engine:
                 found[key] += Contents(row["n"], row["total"], buckets, members)
         return dict(found)
 
-    def batch(self, envelopes: Sequence[Envelope[Any]], tenant_id: UUID) -> dict[WindowKey, Contents]:
+    def batch(self, events: Sequence[Envelope[Any] | Glance], tenant_id: UUID) -> dict[WindowKey, Contents]:
         """What the windows of a tenant have to be: all distinct events at once."""
-        distinct = {envelope.id: envelope for envelope in envelopes}
+        distinct = {each.event_id if isinstance(each, Glance) else each.id.bytes: each for each in events}
         deltas = WindowLibrary(METRICS.values(), zone_of).deltas_of(distinct.values())
         return {key: delta.contents() for key, delta in deltas.get(TenantId(tenant_id), {}).items()}
 

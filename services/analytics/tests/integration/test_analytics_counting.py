@@ -105,7 +105,7 @@ async def test_a_zombie_adds_nothing(engine: Any, log: Any, happened: Any, clock
     await zombie.counting.take(taken[50:150])
     await asyncio.gather(zombie.counting.take(taken[150:]), engine.counting.take(taken[150:]))
 
-    events = [each.envelope for each in taken]
+    events = [each.event for each in taken]
     assert await engine.windows(happened.tenant_id) == engine.batch(events, happened.tenant_id)
 
 
@@ -139,8 +139,8 @@ async def test_ids_are_remembered_by_the_next_process_and_old_ones_are_forgotten
 
     assert sum(row["size"] for row in rows) == 16 * 6001
     assert len(rows) <= 11
-    await engine.another().counting.take([log.append(first.envelope, partition=0)])
-    events = [each.envelope for each in log.records[Place(APPOINTMENTS.name, 0)]]
+    await engine.another().counting.take([log.again(first)])
+    events = [each.event for each in log.records[Place(APPOINTMENTS.name, 0)]]
     assert await engine.windows(happened.tenant_id) == engine.batch(events, happened.tenant_id)
 
 

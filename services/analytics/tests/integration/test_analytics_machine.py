@@ -76,9 +76,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.events)
     @rule(data=st.data())
     def a_relay_sends_it_again(self, data: st.DataObject) -> None:
-        places = [(place, each) for place, records in self.log.records.items() for each in records]
-        place, taken = data.draw(st.sampled_from(places))
-        self.log.append(taken.envelope, place.partition)
+        self.log.again(data.draw(st.sampled_from([each for records in self.log.records.values() for each in records])))
 
     @precondition(lambda self: self.log.records)
     @rule(data=st.data(), worker=workers, count=st.integers(1, 5), back=st.integers(0, 5), dies_at=st.none() | st.just("counted"))

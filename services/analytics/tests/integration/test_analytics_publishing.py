@@ -42,6 +42,7 @@ async def tell_after(engine: Any, wait: timedelta, *, read: bool = True) -> None
     await engine.tell()
 
 
+@pytest.mark.promise("AN1")
 async def test_a_window_is_updated_while_it_is_open_then_final_once(
     engine: Any, log: Any, happened: Any, clock: Any, told: Told
 ) -> None:
@@ -115,6 +116,7 @@ async def test_a_window_that_was_put_away_is_corrected_there(
     ]
 
 
+@pytest.mark.promise("AN2")
 async def test_a_window_stays_open_while_a_partition_was_not_read(
     engine: Any, log: Any, happened: Any, clock: Any, told: Told
 ) -> None:
@@ -160,6 +162,7 @@ async def test_percentiles_shares_and_sums_are_told(engine: Any, log: Any, happe
     assert (owed["count"], owed["total"]) == (1, 9000)
 
 
+@pytest.mark.promise("AN6")
 async def test_totals_of_all_tenants_are_told_without_any_therapist(
     engine: Any, log: Any, happened: Any, clock: Any, told: Told
 ) -> None:

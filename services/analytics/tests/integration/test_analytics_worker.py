@@ -168,6 +168,7 @@ def ends(worker: ServiceProcess) -> Question:
     return ask
 
 
+@pytest.mark.promise("AN2")
 @pytest.mark.parametrize("failpoint", [f"{name}:2" for name in FAILPOINTS])
 async def test_a_worker_killed_at_its_worst_moments_counts_every_event_and_tells_every_revision_once(
     engine: Any, happened: Any, start_worker: Start, deliver: Deliver, told: Told, eventually: Any, failpoint: str

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from analytics.domain.metric import PLATFORM, Aggregate
 from analytics.domain.metrics import METRICS
 from analytics.windows.contents import Contents, told
-from analytics.windows.deltas import Deltas, WindowKey, WindowLibrary, group_of, member_hash
+from analytics.windows.deltas import Deltas, WindowKey, WindowLibrary, dimensions_of, member_hash
+from bloom_events.billing import InvoiceVoided
 
 START = datetime(2030, 3, 30, 20, 0, tzinfo=UTC)
 ZONES = {1: ZoneInfo("Europe/Berlin"), 2: ZoneInfo("America/New_York")}
@@ -89,7 +90,7 @@ def test_an_event_is_counted_for_its_tenant_for_its_therapist_and_in_every_span(
     deltas = library().deltas_of([happened.booked(START, therapist), happened.booked(START)])[happened.tenant_id]
 
     counted = {(key.dimensions, key.span): delta.n for key, delta in deltas.items() if key.metric == "appointments.booked"}
-    mine = group_of((("therapist_id", str(therapist)),), ("therapist_id",))
+    mine = dimensions_of(METRICS["appointments.booked"], therapist, ("therapist_id",))
     assert {(mine, "minute"): 1, (mine, "hour"): 1, (mine, "day"): 1}.items() <= counted.items()
     assert {("{}", "minute"): 2, ("{}", "hour"): 2, ("{}", "day"): 2}.items() <= counted.items()
 
@@ -156,6 +157,20 @@ def test_sums_and_percentiles_are_told_where_the_metric_has_them() -> None:
 
     assert {aggregate for aggregate, what in found.items() if what.total == -3} == {Aggregate.SUM, Aggregate.SHARE}
     assert {aggregate for aggregate, what in found.items() if what.percentiles} == {Aggregate.PERCENTILES}
+
+
+def outstanding(deltas: Deltas, tenant_id: Any) -> int:
+    return sum(delta.total for key, delta in deltas[tenant_id].items() if key.metric == "revenue.outstanding")
+
+
+def test_a_voided_draft_was_never_owed_and_a_voided_invoice_is_owed_no_more(happened: Any) -> None:
+    amounts = {"currency": "EUR", "net_minor": 1000, "tax_minor": 0, "total_minor": 1000}
+    draft = happened.like_the_example(InvoiceVoided, START, number=None, **amounts)
+    issued = happened.like_the_example(InvoiceVoided, START, number="2030-2", **amounts)
+    opened = happened.opened(START, 1000)
+
+    assert outstanding(library().deltas_of([opened, draft]), happened.tenant_id) == 1000
+    assert outstanding(library().deltas_of([opened, draft, issued]), happened.tenant_id) == 0
 
 
 def test_a_sum_beyond_what_json_keeps_exactly_is_left_out() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 from uuid import UUID
 
 from analytics.domain.spans import Span
 from bloom_events.analytics import WindowResult
-from bloom_events.envelope import Envelope
 from bloom_events.event import Event
 from bloom_events.ids import TenantId
 
@@ -40,20 +40,48 @@ class Unit(StrEnum):
     MINOR_UNITS = "minor_units"
 
 
+class Happening(Protocol):
+    """What a metric sees of an event: a glance, or a whole envelope."""
+
+    @property
+    def type(self) -> str:
+        """The wire type."""
+
+    @property
+    def time(self) -> datetime:
+        """When it happened."""
+
+    @property
+    def tenant_id(self) -> TenantId:
+        """Whose it is."""
+
+    @property
+    def data(self) -> Any:
+        """The event's own fields."""
+
+
 class Reading(NamedTuple):
     """What one event adds to a metric; which of the fields count is the aggregate's matter."""
 
-    dimensions: Mapping[str, str] = MappingProxyType({})
     amount: int = 1
     value: float | None = None
     member: UUID | None = None
 
 
-Read: TypeAlias = Callable[[Envelope[Any]], Reading | None]
+Read: TypeAlias = Callable[[Happening], Reading | None]
 """Makes a reading of an event; None when it adds nothing."""
 
+ONCE = Reading()
+"""The reading of an event that just counts."""
+
+
+def once(_: Happening) -> Reading:
+    """Read an event as one more."""
+    return ONCE
+
+
 Grouping: TypeAlias = tuple[str, ...]
-"""Names of dimensions by which results are split; empty for the tenant as a whole."""
+"""Fields of the events by whose values results are split; empty for the tenant as a whole."""
 
 TENANT: Grouping = ()
 
@@ -80,7 +108,14 @@ class Metric:
         """Raise ValueError for what could never give a result."""
         if not (self.reads and self.spans and self.groupings):
             raise ValueError(f"{self.name} reads nothing, or gives no result")
+        if any(name not in kind.model_fields for kind in self.reads for name in self.dimensions):
+            raise ValueError(f"{self.name} is split by what not all of its events have")
         object.__setattr__(self, "reads", MappingProxyType(dict(self.reads)))
+
+    @property
+    def dimensions(self) -> Grouping:
+        """All fields by which results are split one way or another."""
+        return tuple(dict.fromkeys(name for grouping in self.groupings for name in grouping))
 
     @property
     def platform_groupings(self) -> tuple[Grouping, ...]:
@@ -92,6 +127,6 @@ class Metric:
         return self.platform_groupings if tenant_id == PLATFORM else self.groupings
 
 
-def each(*kinds: type[Event], by: Callable[[Envelope[Any]], Mapping[str, str]] | None = None) -> dict[type[Event], Read]:
+def each(*kinds: type[Event]) -> dict[type[Event], Read]:
     """Readings that count every event of these kinds."""
-    return {kind: (lambda envelope: Reading(by(envelope) if by else {})) for kind in kinds}
+    return dict.fromkeys(kinds, once)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequen
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from uuid import UUID
 
 from analytics.clients import meters
 from analytics.domain.metric import PLATFORM
@@ -19,8 +19,8 @@ from analytics.use_cases.people import KINDS as PEOPLE_KINDS
 from analytics.use_cases.people import note_people
 from analytics.windows.deltas import TenantDeltas, WindowLibrary
 from analytics.windows.handled import Change, HandledIds
-from bloom_events.envelope import Envelope
-from bloom_events.ids import TenantId
+from bloom_events.glances import Glance
+from bloom_events.ids import EventId, TenantId
 from service_kit import inbox
 from service_kit.consuming_fetches import Taken
 from service_kit.database import Connection, Pool
@@ -33,6 +33,7 @@ CONSUMER = "analytics"
 FAILPOINTS = ("locked", "counted", "before-commit", "after-commit", "told", "told-after-commit")
 """Where kill tests end the worker: four points of counting, two of telling."""
 
+_PEOPLE_TYPES = frozenset(kind.TYPE for kind in PEOPLE_KINDS)
 _MOST_SERIES = 500_000
 _SET_TENANT = "select set_config('app.tenant_id', $1, true)"
 
@@ -63,7 +64,7 @@ class _Known:
 class _Fetch:
     """What a fetch comes to: which events count, and what will be true of each partition once it is saved."""
 
-    fresh: list[Envelope[Any]] = field(default_factory=list)
+    fresh: list[Glance] = field(default_factory=list)
     ends: dict[Place, tuple[int, datetime | None]] = field(default_factory=dict)
     changes: dict[Place, Change] = field(default_factory=dict)
     known: dict[Place, _Known] = field(default_factory=dict)
@@ -82,10 +83,10 @@ class Counting:
         """Give up what is remembered of partitions: others will read them now."""
         self._known.clear()
 
-    async def take(self, taken: Sequence[Taken]) -> None:
+    async def take(self, taken: Sequence[Taken[Glance]]) -> None:
         """Count the events of a fetch, each once, whoever counted it before; records of a partition are in their order."""
         started, now = time.perf_counter(), self._tools.clock()
-        by_place: dict[Place, list[Taken]] = defaultdict(list)
+        by_place: dict[Place, list[Taken[Glance]]] = defaultdict(list)
         for each in taken:
             by_place[Place(each.record.topic, each.record.partition)].append(each)
         fetch = _Fetch()
@@ -104,16 +105,16 @@ class Counting:
         self._saved(fetch, now)
         meters.COUNTING_SECONDS.observe(time.perf_counter() - started)
 
-    async def take_again(self, taken: Taken) -> None:
+    async def take_again(self, taken: Taken[Glance]) -> None:
         """Count an event that was parked before, unless it has been counted since."""
-        now, fetch = self._tools.clock(), _Fetch(fresh=[taken.envelope])
+        now, fetch = self._tools.clock(), _Fetch(fresh=[taken.event])
         place = Place(taken.record.topic, taken.record.partition)
         async with self._transaction() as connection:
             partitions = PartitionRepository(connection)
             await partitions.lock([place])
-            if taken.envelope.id.bytes in HandledIds(await partitions.handled(place)):
+            if taken.event.event_id in HandledIds(await partitions.handled(place)):
                 return
-            if await inbox.first_time(connection, CONSUMER, taken.envelope.id):
+            if await inbox.first_time(connection, CONSUMER, EventId(UUID(bytes=taken.event.event_id))):
                 await self._add(connection, fetch, now)
         self._saved(fetch, now)
 
@@ -129,20 +130,22 @@ class Counting:
             known = _Known(progress.next_offset, HandledIds(await partitions.handled(place)))
         return known
 
-    def _look_through(self, fetch: _Fetch, place: Place, progress: Progress, taken: Sequence[Taken], now: datetime) -> None:
+    def _look_through(
+        self, fetch: _Fetch, place: Place, progress: Progress, taken: Sequence[Taken[Glance]], now: datetime
+    ) -> None:
         """Find the events of a partition that were not counted yet, and what they make of it."""
         handled, is_off = fetch.known[place].handled, inbox.is_switched_off()
-        found: dict[bytes, Envelope[Any]] = {}
+        found: dict[bytes, Glance] = {}
         passed = 0
-        for record, envelope in taken:
-            event_id = envelope.id.bytes
+        for record, event in taken:
+            event_id = event.event_id
             if record.offset < progress.next_offset and not is_off:
                 passed += 1
             elif is_off or event_id not in handled:
-                found[event_id if not is_off else record.offset.to_bytes(16)] = envelope
+                found[event_id if not is_off else record.offset.to_bytes(16)] = event
         last_offset = taken[-1].record.offset
         if passed < len(taken):
-            times = [envelope.time for envelope in found.values()]
+            times = [event.time for event in found.values()]
             fetch.ends[place] = (last_offset + 1, latest_in_clock(times, now + self._tools.clock_drift))
             self._note(progress, times, now)
         if found:
@@ -167,9 +170,9 @@ class Counting:
         for tenant_id in sorted(deltas, key=lambda each: (each == PLATFORM, each)):
             await connection.execute(_SET_TENANT, str(tenant_id))
             await self._add_of_tenant(connection, fetch, tenant_id, deltas[tenant_id], now)
-        for tenant_id, envelopes in _about_people(fetch.fresh):
+        for tenant_id, happenings in _about_people(fetch.fresh):
             await connection.execute(_SET_TENANT, str(tenant_id))
-            await note_people(connection, envelopes)
+            await note_people(connection, happenings)
 
     async def _add_of_tenant(
         self, connection: Connection, fetch: _Fetch, tenant_id: TenantId, deltas: TenantDeltas, now: datetime
@@ -199,9 +202,9 @@ class Counting:
         self._tools.tell(now)
 
 
-def _about_people(envelopes: Iterable[Envelope[Any]]) -> Iterable[tuple[TenantId, list[Envelope[Any]]]]:
-    found: dict[TenantId, list[Envelope[Any]]] = defaultdict(list)
-    for envelope in envelopes:
-        if isinstance(envelope.data, PEOPLE_KINDS):
-            found[envelope.tenant_id].append(envelope)
+def _about_people(glances: Iterable[Glance]) -> Iterable[tuple[TenantId, list[Glance]]]:
+    found: dict[TenantId, list[Glance]] = defaultdict(list)
+    for each in glances:
+        if each.type in _PEOPLE_TYPES:
+            found[each.tenant_id].append(each)
     return sorted(found.items())

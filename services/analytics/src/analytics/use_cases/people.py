@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
+from analytics.domain.metric import Happening
 from analytics.repository.people import PeopleRepository
 from bloom_events.auth import SessionRevoked, SessionStarted, UserRegistered
-from bloom_events.envelope import Envelope
 from bloom_events.event import Event
 from service_kit.database import Connection
 
@@ -17,20 +16,21 @@ KINDS: tuple[type[Event], ...] = (UserRegistered, SessionStarted, SessionRevoked
 """The events that say something about people and sessions."""
 
 
-async def note_people(connection: Connection, envelopes: Iterable[Envelope[Any]]) -> None:
+async def note_people(connection: Connection, happenings: Iterable[Happening]) -> None:
     """Write what events of one tenant, whose transaction this is, say about people and sessions; in any order, however often."""
     people: dict[UUID, tuple[UUID, str, datetime]] = {}
     ends: dict[UUID, datetime] = {}
     revoked: dict[UUID, datetime] = {}
-    for envelope in envelopes:
-        match envelope.data:
-            case UserRegistered(user_id=user_id, role=role):
-                row = (user_id, role.value, envelope.time)
-                people[user_id] = min(people.get(user_id, row), row, key=lambda each: (each[2], each[1]))
-            case SessionStarted(session_id=session_id, expires_at=expires_at):
-                ends[session_id] = max(ends.get(session_id, expires_at), expires_at)
-            case SessionRevoked(session_id=session_id):
-                revoked[session_id] = min(revoked.get(session_id, envelope.time), envelope.time)
+    for happening in happenings:
+        event, at = happening.data, happening.time
+        match happening.type:
+            case UserRegistered.TYPE:
+                row = (event.user_id, str(event.role), at)
+                people[event.user_id] = min(people.get(event.user_id, row), row, key=lambda each: (each[2], each[1]))
+            case SessionStarted.TYPE:
+                ends[event.session_id] = max(ends.get(event.session_id, event.expires_at), event.expires_at)
+            case SessionRevoked.TYPE:
+                revoked[event.session_id] = min(revoked.get(event.session_id, at), at)
     repository = PeopleRepository(connection)
     if people:
         await repository.registered(list(people.values()))

@@ -18,10 +18,10 @@ from analytics.use_cases.people import note_people
 from analytics.windows.deltas import TenantDeltas, WindowLibrary, ZoneOf
 from analytics.windows.handled import HandledIds
 from bloom_events.auth import SessionRevoked, SessionStarted, UserRegistered
-from bloom_events.envelope import Envelope
 from bloom_events.event import Event
+from bloom_events.glances import Glance, glance
 from bloom_events.ids import TenantId
-from bloom_events.registry import UnknownEventType, UnreadableEvent, unwrap
+from bloom_events.registry import UnknownEventType, UnreadableEvent
 from bloom_events.topics import Topic
 from service_kit.consuming import LogRecord
 from service_kit.database import Connection
@@ -86,16 +86,16 @@ class SeriesModel(_Shadowed):
     def __init__(self, metric: Metric, since: datetime | None, zone_of: ZoneOf, connection: Connection) -> None:
         super().__init__(metric.name, topics_of(metric), connection)
         self._since = since or _EPOCH
-        self._kinds = frozenset(metric.reads)
+        self._types = frozenset(kind.TYPE for kind in metric.reads)
         self._library = WindowLibrary([metric], zone_of)
         self._handled: dict[Place, HandledIds] = {}
         self._found: dict[TenantId, list[WindowDifference]] = {}
 
     async def apply(self, records: Sequence[LogRecord]) -> None:
         """Add to the shadow windows by the worker's own statements, each event once."""
-        envelopes = self._fresh(records)
+        fresh = self._fresh(records)
         async with self._connection.transaction():
-            for tenant_id, deltas in sorted(self._library.deltas_of(envelopes).items()):
+            for tenant_id, deltas in sorted(self._library.deltas_of(fresh).items()):
                 if wanted := {key: delta for key, delta in deltas.items() if key.start >= self._since}:
                     await self._add(tenant_id, wanted)
 
@@ -114,17 +114,13 @@ class SeriesModel(_Shadowed):
             await self._shadows.set_tenant(tenant_id)
             await self._shadows.swap_windows(self.name, found)
 
-    def _fresh(self, records: Sequence[LogRecord]) -> list[Envelope[Any]]:
+    def _fresh(self, records: Sequence[LogRecord]) -> list[Glance]:
         """The metric's events, without those that the worker would know to have counted."""
         if not records:
             return []
         place = Place(records[0].topic, records[0].partition)
         handled = self._handled.setdefault(place, HandledIds())
-        found = {
-            envelope.id.bytes: envelope
-            for envelope in envelopes_of(records)
-            if type(envelope.data) in self._kinds and envelope.id.bytes not in handled
-        }
+        found = {each.event_id: each for each in glances_of(records) if each.type in self._types and each.event_id not in handled}
         if found:
             handled.apply(handled.change_for(b"".join(found), records[-1].offset))
         return list(found.values())
@@ -140,20 +136,21 @@ class ProjectionModel(_Shadowed):
     """The table `people` or `sessions`, as a whole: its rows are facts that may come in any order and twice."""
 
     def __init__(self, name: str, connection: Connection) -> None:
-        self._kinds = PROJECTIONS[name]
-        super().__init__(name, {kind.TOPIC for kind in self._kinds}, connection)
+        kinds = PROJECTIONS[name]
+        super().__init__(name, {kind.TOPIC for kind in kinds}, connection)
+        self._types = frozenset(kind.TYPE for kind in kinds)
         self._found: dict[TenantId, list[Any]] = {}
 
     async def apply(self, records: Sequence[LogRecord]) -> None:
         """Write what the events say into the shadow, by the worker's own statements."""
-        by_tenant: dict[TenantId, list[Envelope[Any]]] = defaultdict(list)
-        for envelope in envelopes_of(records):
-            if isinstance(envelope.data, self._kinds):
-                by_tenant[envelope.tenant_id].append(envelope)
+        by_tenant: dict[TenantId, list[Glance]] = defaultdict(list)
+        for each in glances_of(records):
+            if each.type in self._types:
+                by_tenant[each.tenant_id].append(each)
         async with self._connection.transaction():
-            for tenant_id, envelopes in sorted(by_tenant.items()):
+            for tenant_id, happenings in sorted(by_tenant.items()):
                 await self._shadows.set_tenant(tenant_id)
-                await note_people(self._connection, envelopes)
+                await note_people(self._connection, happenings)
 
     async def compare(self) -> list[Difference]:
         """The rows that are not what the log gives."""
@@ -185,11 +182,11 @@ def read_models(metrics: Mapping[str, Metric], zone_of: ZoneOf, connect: Connect
     return models
 
 
-def envelopes_of(records: Iterable[LogRecord]) -> Iterator[Envelope[Any]]:
+def glances_of(records: Iterable[LogRecord]) -> Iterator[Glance]:
     """The events that can be read; the worker has parked the others, or skipped them."""
     for record in records:
         try:
-            yield unwrap(record.headers, record.value)
+            yield glance(record.headers, record.value)
         except (UnknownEventType, UnreadableEvent):
             continue
 

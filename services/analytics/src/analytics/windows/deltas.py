@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import orjson
 
-from analytics.domain.metric import PLATFORM, Grouping, Metric
-from analytics.domain.spans import Window
+from analytics.domain.metric import PLATFORM, Grouping, Happening, Metric
 from analytics.windows.calendars import Calendar
-from analytics.windows.cells import Cell, CellKey, CellReader, Dimensions
+from analytics.windows.cells import Cell, CellReader, Cells
 from analytics.windows.contents import Contents
-from bloom_events.envelope import Envelope
 from bloom_events.ids import TenantId
 
 
@@ -41,6 +39,16 @@ class Delta:
     buckets: dict[int, int] = field(default_factory=dict)
     members: set[bytes] = field(default_factory=set)
 
+    def add(self, cell: Cell, members: set[bytes] | None) -> None:
+        """Add what a minute has; its members as hashes."""
+        self.n += cell.n
+        self.total += cell.total
+        if cell.buckets:
+            for bucket, n in cell.buckets.items():
+                self.buckets[bucket] = self.buckets.get(bucket, 0) + n
+        if members:
+            self.members |= members
+
     def contents(self) -> Contents:
         """The window as it is if nothing else was added to it."""
         return Contents(len(self.members) or self.n, self.total, dict(self.buckets), frozenset(self.members))
@@ -48,6 +56,7 @@ class Delta:
 
 TenantDeltas: TypeAlias = dict[WindowKey, Delta]
 Deltas: TypeAlias = dict[TenantId, TenantDeltas]
+_Minutes: TypeAlias = list[tuple[int, Cell]]
 ZoneOf: TypeAlias = Callable[[TenantId], ZoneInfo]
 """The zone by whose calendar a tenant's days begin."""
 
@@ -60,45 +69,43 @@ class WindowLibrary:
         self._calendar = Calendar()
         self._reader = CellReader(metrics)
 
-    def deltas_of(self, envelopes: Iterable[Envelope[Any]]) -> Deltas:
+    def deltas_of(self, happenings: Iterable[Happening]) -> Deltas:
         """What these events add, each of them counted once; totals over all tenants are there under the tenant PLATFORM."""
-        deltas: Deltas = {}
-        for metric, cells in self._reader.cells_of(envelopes):
-            for key, cell in cells.items():
-                if key.tenant_id != PLATFORM:
-                    self._spread(deltas, key.tenant_id, metric, key, cell)
-                self._spread(deltas, PLATFORM, metric, key, cell)
-        return deltas
+        found: Deltas = {}
+        for metric, cells in self._reader.cells_of(happenings):
+            for (tenant_id, group), of_group in _by_group(cells).items():
+                if tenant_id != PLATFORM:
+                    self._spread(found, tenant_id, metric, group, of_group)
+                self._spread(found, PLATFORM, metric, group, of_group)
+        return found
 
-    def _spread(self, found: Deltas, tenant_id: TenantId, metric: Metric, key: CellKey, cell: Cell) -> None:
-        """Add a cell to all windows that it belongs to."""
-        deltas = found.get(tenant_id)
-        if deltas is None:
-            deltas = found[tenant_id] = {}
-        members = {member_hash(tenant_id, metric.name, member) for member in cell.members} if cell.members else None
-        windows = self._windows_of(metric, self._zone_of(tenant_id), key.second)
-        for grouping in metric.groupings_of(tenant_id):
-            dimensions = group_of(key.dimensions, grouping)
-            for span, window in windows:
-                window_key = WindowKey(metric.name, dimensions, span, window.start)
-                delta = deltas.get(window_key)
-                if delta is None:
-                    delta = deltas[window_key] = Delta(window.end)
-                delta.n += cell.n
-                delta.total += cell.total
-                for bucket, n in cell.buckets.items():
-                    delta.buckets[bucket] = delta.buckets.get(bucket, 0) + n
-                if members:
-                    delta.members |= members
-
-    def _windows_of(self, metric: Metric, zone: ZoneInfo, second: int) -> tuple[tuple[str, Window], ...]:
-        return self._calendar.windows_of(metric.spans, zone, second)
+    def _spread(self, found: Deltas, tenant_id: TenantId, metric: Metric, group: Hashable, cells: _Minutes) -> None:
+        """Add the cells of a group to all windows that they belong to."""
+        deltas, zone = found.setdefault(tenant_id, {}), self._zone_of(tenant_id)
+        series = [dimensions_of(metric, group, grouping) for grouping in metric.groupings_of(tenant_id)]
+        for second, cell in cells:
+            members = {member_hash(tenant_id, metric.name, member) for member in cell.members} if cell.members else None
+            for span, window in self._calendar.windows_of(metric.spans, zone, second):
+                for dimensions in series:
+                    key = WindowKey(metric.name, dimensions, span, window.start)
+                    delta = deltas.get(key)
+                    if delta is None:
+                        delta = deltas[key] = Delta(window.end)
+                    delta.add(cell, members)
 
 
-@lru_cache(maxsize=50_000)
-def group_of(dimensions: Dimensions, grouping: Grouping) -> str:
-    """The group that these dimensions belong to, as a series has it."""
-    values = dict(dimensions)
+def _by_group(cells: Cells) -> dict[tuple[TenantId, Hashable], _Minutes]:
+    found: dict[tuple[TenantId, Hashable], _Minutes] = defaultdict(list)
+    for (tenant_id, group, second), cell in cells.items():
+        found[tenant_id, group].append((second, cell))
+    return found
+
+
+def dimensions_of(metric: Metric, group: Hashable, grouping: Grouping) -> str:
+    """The series that a group belongs to: a JSON object with sorted keys."""
+    if not grouping:
+        return "{}"
+    values = dict(zip(metric.dimensions, group if isinstance(group, tuple) else (group,), strict=True))
     return orjson.dumps({name: values[name] for name in grouping}, option=orjson.OPT_SORT_KEYS).decode()
 
 

@@ -11,6 +11,7 @@ import pytest
 from confluent_kafka import Producer
 
 from bloom_events.envelope import to_kafka
+from bloom_events.glances import Glance, glance
 from local_stack.postgres import ServiceDatabase
 from service_kit.consuming import LogRecord
 from service_kit.consuming_fetches import Taken
@@ -22,17 +23,16 @@ LATER = SOON + timedelta(minutes=40)
 BOOKED = "appointments.booked"
 
 
-def publish(bootstrap: str, envelopes: list[Any]) -> list[Taken]:
+def publish(bootstrap: str, envelopes: list[Any]) -> list[Taken[Glance]]:
     """Put events into the log and return them with their places there."""
-    taken: list[Taken] = []
+    taken: list[Taken[Glance]] = []
     producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True})
-    for envelope in envelopes:
-        message = to_kafka(envelope)
+    for message in map(to_kafka, envelopes):
 
-        def place(error: Any, sent: Any, envelope: Any = envelope, message: Any = message) -> None:
+        def place(error: Any, sent: Any, message: Any = message) -> None:
             assert error is None
             record = LogRecord(message.topic, sent.partition(), sent.offset(), message.timestamp_ms, message.key, b"", ())
-            taken.append(Taken(record, envelope))
+            taken.append(Taken(record, glance(message.headers, message.value)))
 
         producer.produce(
             message.topic, message.value, message.key, headers=message.headers, timestamp=message.timestamp_ms, on_delivery=place

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from analytics.domain.metric import TENANT, Aggregate, Metric, Reading, Unit, each
+from analytics.domain.metric import TENANT, Aggregate, Happening, Metric, Reading, Unit, each, once
 from analytics.domain.spans import DAY, HOUR
 from bloom_events.alerts import AlertAcknowledged, AlertEscalated, AlertRaised, AlertResolved
 from bloom_events.analytics import AlertsMeasured
-from bloom_events.envelope import Envelope
 
 
-def _level(envelope: Envelope[Any]) -> Mapping[str, str]:
-    return {"level": envelope.data.level.value}
-
-
-def _waited(envelope: Envelope[Any]) -> Reading | None:
-    event = envelope.data
+def _waited(happening: Happening) -> Reading | None:
+    event = happening.data
     if event.message_sent_at is None:
         return None
     return Reading(value=max(0.0, (event.acknowledged_at - event.message_sent_at).total_seconds()))
@@ -29,7 +21,7 @@ METRICS = (
         "Alerts that were raised.",
         Aggregate.COUNT,
         Unit.EVENTS,
-        each(AlertRaised, by=_level),
+        each(AlertRaised),
         spans=(HOUR, DAY),
         publishes=AlertsMeasured,
         groupings=(TENANT, ("level",)),
@@ -39,7 +31,7 @@ METRICS = (
         "Calls that nobody answered in time.",
         Aggregate.COUNT,
         Unit.EVENTS,
-        each(AlertEscalated, by=_level),
+        each(AlertEscalated),
         spans=(HOUR, DAY),
         publishes=AlertsMeasured,
         groupings=(TENANT, ("level",)),
@@ -49,7 +41,7 @@ METRICS = (
         "By how much the number of open alerts changed; its running total is how many are open.",
         Aggregate.SUM,
         Unit.EVENTS,
-        {AlertRaised: lambda _: Reading(amount=1), AlertResolved: lambda _: Reading(amount=-1)},
+        {AlertRaised: once, AlertResolved: lambda _: Reading(amount=-1)},
         spans=(HOUR, DAY),
         publishes=AlertsMeasured,
     ),

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from analytics.domain.metric import TENANT, Aggregate, Metric, Reading, Unit, each
 from analytics.domain.spans import DAY, HOUR, WEEK_BY_DAY
 from bloom_events.analytics import PeopleMeasured
 from bloom_events.auth import SessionStarted, UserRegistered
-from bloom_events.envelope import Envelope
 from bloom_events.messaging import MessageSent
-
-
-def _role(envelope: Envelope[Any]) -> Mapping[str, str]:
-    return {"role": envelope.data.role.value}
-
 
 METRICS = (
     Metric(
@@ -23,7 +14,7 @@ METRICS = (
         "Accounts that were made.",
         Aggregate.COUNT,
         Unit.EVENTS,
-        each(UserRegistered, by=_role),
+        each(UserRegistered),
         spans=(HOUR, DAY),
         publishes=PeopleMeasured,
         groupings=(TENANT, ("role",)),
@@ -33,7 +24,7 @@ METRICS = (
         "Sessions that were begun.",
         Aggregate.COUNT,
         Unit.EVENTS,
-        each(SessionStarted, by=_role),
+        each(SessionStarted),
         spans=(HOUR, DAY),
         publishes=PeopleMeasured,
         groupings=(TENANT, ("role",)),
@@ -44,8 +35,8 @@ METRICS = (
         Aggregate.DISTINCT,
         Unit.PEOPLE,
         {
-            SessionStarted: lambda envelope: Reading(member=envelope.data.user_id),
-            MessageSent: lambda envelope: Reading(member=envelope.data.author_id),
+            SessionStarted: lambda happening: Reading(member=happening.data.user_id),
+            MessageSent: lambda happening: Reading(member=happening.data.author_id),
         },
         spans=(HOUR, DAY, WEEK_BY_DAY),
         publishes=PeopleMeasured,

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from analytics.domain.metric import Aggregate, Metric, Read, Reading, Unit
+from analytics.domain.metric import Aggregate, Happening, Metric, Read, Reading, Unit
 from analytics.domain.spans import DAY
 from bloom_events.analytics import RevenueMeasured
 from bloom_events.billing import InvoiceCredited, InvoiceOpened, InvoicePaid, InvoiceVoided
-from bloom_events.envelope import Envelope
 
 BY_CURRENCY = ("currency",)
 
 
 def _amount(field: str, sign: int = 1) -> Read:
-    def read(envelope: Envelope[Any]) -> Reading:
-        return Reading({"currency": envelope.data.currency}, amount=sign * getattr(envelope.data, field))
+    def read(happening: Happening) -> Reading:
+        return Reading(sign * getattr(happening.data, field))
 
     return read
+
+
+def _taken_back(happening: Happening) -> Reading | None:
+    """A draft may be voided, too: it has no number, and what it says was never owed."""
+    return None if happening.data.number is None else Reading(-happening.data.total_minor)
 
 
 def _money(name: str, says: str, reads: dict[Any, Read]) -> Metric:
@@ -39,11 +43,11 @@ METRICS = (
     _money("revenue.paid", "What was paid.", {InvoicePaid: _amount("amount_minor")}),
     _money(
         "revenue.outstanding",
-        "By how much the amount that is owed changed; its running total is what is owed.",
+        "By how much the amount that is owed changed, less what is owed back; its running total is what is owed.",
         {
             InvoiceOpened: _amount("total_minor"),
             InvoicePaid: _amount("total_minor", -1),
-            InvoiceVoided: _amount("total_minor", -1),
+            InvoiceVoided: _taken_back,
             InvoiceCredited: _amount("total_minor", -1),
         },
     ),

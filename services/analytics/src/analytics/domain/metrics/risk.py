@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from analytics.domain.metric import TENANT, Aggregate, Metric, Reading, Unit
+from analytics.domain.metric import ONCE, TENANT, Aggregate, Happening, Metric, Reading, Unit
 from analytics.domain.spans import DAY, HOUR
 from bloom_events.analytics import RiskMeasured
 from bloom_events.auth import Role
-from bloom_events.envelope import Envelope
 from bloom_events.risk import RiskScored
 
 SMALLEST_GROUP = 5
 
 
-def _scored(envelope: Envelope[Any]) -> Reading | None:
-    event = envelope.data
-    if event.author_role is not Role.PATIENT:
-        return None
-    return Reading({"level": event.level.value, "label": event.label.value})
+def _scored(happening: Happening) -> Reading | None:
+    return ONCE if happening.data.author_role == Role.PATIENT else None
 
 
-def _delay(envelope: Envelope[Any]) -> Reading:
-    return Reading(value=max(0.0, (envelope.data.scored_at - envelope.data.message_sent_at).total_seconds()))
+def _delay(happening: Happening) -> Reading:
+    return Reading(value=max(0.0, (happening.data.scored_at - happening.data.message_sent_at).total_seconds()))
 
 
 METRICS = (
