@@ -73,8 +73,10 @@ class Requests:
     def _marked(self, method: str, path: str, described: Schema) -> Asked:
         place = f"{method} {path}"
         values = {each["name"]: self.marks.new(f"{place}?{each['name']}") for each in described.get("parameters", ())}
-        # One that the schema does not know may come from an older client.
-        body = self._body(described, lambda schema: {**self._values.marked(schema, place), "unknown": self.marks.new(place)})
+        body = self._body(described, lambda schema: self._values.marked(schema, place))
+        if isinstance(body, dict):
+            # A field that the schema does not know may come from an older client.
+            body = {**body, "unknown": self.marks.new(f"{place}, unknown field")}
         return self._asked(place, path, described, values, body)
 
     def _one_by_one(self, method: str, path: str, described: Schema) -> Iterator[Asked]:

@@ -12,6 +12,7 @@ GENERATED = (
     "tools.gateway_docs",
     "tools.dashboards",
     "tools.lake_docs",
+    "tools.limit_docs",
     "tools.promises",
 )
 
