@@ -39,7 +39,7 @@ class Values:
             return schema["enum"][0]
         kind = schema.get("type")
         if kind == "object":
-            return {key: self.honest(each, key, f"{place}.{key}") for key, each in schema.get("properties", {}).items()}
+            return {key: self.honest(each, key, f"{place}.{key}") for key, each in _chosen(schema).items()}
         if kind == "array":
             return [self.honest(schema["items"], name, place) for _ in range(max(1, schema.get("minItems", 1)))]
         return self._text(schema, place) if kind == "string" else _plain(schema)
@@ -60,6 +60,8 @@ class Values:
             if "$ref" in schema:
                 schema = self.schemas[schema["$ref"].rpartition("/")[2]]
                 continue
+            if "properties" in schema:
+                return schema
             alternatives = [
                 each for key in ("anyOf", "oneOf", "allOf") for each in schema.get(key, ()) if each.get("type") != "null"
             ]
@@ -73,6 +75,13 @@ class Values:
             return f"{mark}@example.test"
         made = _BY_FORMAT.get(schema.get("format", ""))
         return made() if made else f"{mark} {'and so on ' * (schema.get('minLength', 0) // 10)}".strip()
+
+
+def _chosen(schema: Schema) -> Mapping[str, Schema]:
+    """The properties of an object; where it is to have one of several, the first of these."""
+    properties: Mapping[str, Schema] = schema.get("properties", {})
+    required = next((each["required"] for each in schema.get("oneOf", ()) if "required" in each), properties)
+    return {name: each for name, each in properties.items() if name in required}
 
 
 def _plain(schema: Schema) -> Any:
