@@ -50,11 +50,14 @@ def crisis(care: Care) -> Told:
     return told
 
 
-def registration(practice: Practice) -> Told:
-    """Somebody signs up."""
+def invitation(practice: Practice) -> Told:
+    """A therapist follows an invitation, which every service that knows people hears of."""
     told, somebody = Told(), practice.newcomer()
-    login = {"email": somebody.email, "password": somebody.password, "tenant": somebody.tenant, "role": "PATIENT"}
-    told.ids["user"] = somebody.must("POST", "/api/auth/register", login, **told.header)["id"]
+    token = practice.administrator.post("/api/auth/invitations", {"email": somebody.email})["token"]
+    practice.private.add(token)
+    login = {"email": somebody.email, "password": somebody.password, "tenant": somebody.tenant, "role": "THERAPIST"}
+    body = {**login, "displayName": "Dr. Mo Lind", "invitationToken": token}
+    told.ids["user"] = somebody.must("POST", "/api/auth/register", body, **told.header)["id"]
     return told
 
 
