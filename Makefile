@@ -18,7 +18,7 @@ IMAGE_LISTS := $(patsubst requirements/%.in,%,$(wildcard requirements/images/*.i
 
 
 
-.PHONY: help setup train-setup model up down status logs reset demo check format test unit faults bench events replay promises lock cost lab-results terraform-schemas test-terraform test-cluster images sbom test-images go-tools publish promote retire smoke
+.PHONY: help setup train-setup model up down status logs reset demo check format test unit faults bench events replay promises lock cost lab-results terraform-schemas test-terraform test-cluster images sbom test-images go-tools publish promote retire smoke backup restore drill
 
 help:  ## Show this page
 	echo "Bloom: what you can say here (each command first installs what is missing)"
@@ -63,6 +63,15 @@ reset: $(STAMP)  ## Delete the local data after asking (YES=1 does not ask)
 
 demo: $(STAMP)  ## Tell the stories of a visit and of a crisis on the running platform
 	$(RUN) -m local_stack demo
+
+backup: $(STAMP)  ## Back up databases, topics' settings and places of consumers, sealed (TO=folder)
+	$(RUN) -m local_stack backup $(if $(TO),--to "$(abspath $(TO))")
+
+restore: $(STAMP)  ## Bring the platform back to a backup, after asking (FROM=folder, else the last one; YES=1)
+	$(RUN) -m local_stack restore $(if $(FROM),--from "$(abspath $(FROM))") $(if $(YES),--yes)
+
+drill: $(STAMP)  ## Back up, destroy PostgreSQL, restore, print RPO and RTO, after asking (YES=1)
+	$(RUN) -m local_stack drill $(if $(YES),--yes)
 
 check: $(STAMP)  ## Format, lint, types, import contracts, architecture, generated files (no servers)
 	$(RUN) -m tools.check

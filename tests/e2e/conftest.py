@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 ORDER = [
     "patient_flow", "administrator_flow", "therapist_flow", "sessions", "chat", "visit_mails", "crisis", "one_trace",
     "bad_requests", "bad_tokens", "bad_events", "degradation", "scored_messages", "crisis_degradation", "billed_visit", "tenants",
-    "privacy",
+    "taint", "privacy", "restore",
 ]  # fmt: skip
 
 

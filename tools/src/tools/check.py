@@ -17,6 +17,7 @@ GENERATED = (
     "tools.terraform",
     "tools.helm_facts",
     "tools.dockerfiles",
+    "tools.limit_docs",
     "tools.promises",
 )
 

@@ -1,9 +1,11 @@
-"""`python -m local_stack up|down|status|logs|reset|run|seed|demo`: the commands behind `make`."""
+"""`python -m local_stack up|down|status|logs|reset|run|seed|demo|backup|restore|drill`: the commands behind `make`."""
 
 import argparse
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
 
 from local_stack.errors import StackError
 from local_stack.services import SERVICES
@@ -36,6 +38,9 @@ def _run(chosen: argparse.Namespace) -> int:
         "run": lambda: commands.run_service_command(chosen.service, chosen.arguments),
         "seed": commands.seed_again,
         "demo": _demo,
+        "backup": lambda: _recovery().backup(chosen.to),
+        "restore": lambda: _recovery().restore(chosen.source, is_sure=chosen.yes),
+        "drill": lambda: _recovery().drill(is_sure=chosen.yes),
     }
     return command[chosen.command]()
 
@@ -49,6 +54,12 @@ def _demo() -> int:
     from local_stack.demo import demo
 
     return demo(commands.running_stack())
+
+
+def _recovery() -> ModuleType:
+    from local_stack.recovery import commands
+
+    return commands
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -70,6 +81,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("arguments", nargs=argparse.REMAINDER)
     commands.add_parser("seed", help="fill in the demo tenant once more")
     commands.add_parser("demo", help="tell the stories of a visit and of a crisis on the running platform")
+    backup = commands.add_parser("backup", help="back up databases, topics' settings and places of consumers, sealed")
+    backup.add_argument("--to", type=Path, help="a new folder for it (default: one of .local/backups)")
+    restore = commands.add_parser("restore", help="bring the platform back to a backup after asking")
+    restore.add_argument("--from", dest="source", type=Path, help="the folder of a backup (default: the last one)")
+    drill = commands.add_parser("drill", help="back up, destroy, restore and measure, after asking")
+    for asking in (restore, drill):
+        asking.add_argument("--yes", action="store_true", help="do not ask")
     return parser
 
 

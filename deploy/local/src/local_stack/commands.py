@@ -91,7 +91,7 @@ def show_logs(name: str, *, lines: int, is_followed: bool) -> int:
 def reset(*, is_sure: bool) -> int:
     """Stop everything and delete data, logs and secrets, after asking; what was downloaded stays."""
     folder = state_folder()
-    if not is_sure and not _agrees(f"Delete all data, logs and secrets of the local platform in {folder}? [y/N] "):
+    if not is_sure and not agrees("reset", f"Delete all data, logs and secrets of the local platform in {folder}? [y/N] "):
         print("Nothing was deleted.")
         return 1
     with only_one_command(folder):
@@ -194,7 +194,8 @@ def _check_whole(stack: Stack) -> None:
             raise StackError(component.name, "ended after it had been ready", component.processes[0].log)
 
 
-def _agrees(question: str) -> bool:
+def agrees(command: str, question: str) -> bool:
+    """Ask whoever sits there; StackError where nobody does."""
     if not sys.stdin.isatty():
-        raise StackError("reset", "asks before it deletes, and nobody can answer here; say --yes (make reset YES=1)")
+        raise StackError(command, f"asks before it deletes, and nobody can answer here; say --yes (make {command} YES=1)")
     return input(question).strip().lower() in {"y", "yes"}

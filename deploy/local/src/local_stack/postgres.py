@@ -4,11 +4,13 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import IO, Any, cast
 
 from local_stack.component import OneProcess
 from local_stack.errors import StackError
@@ -90,6 +92,10 @@ class PostgresServer(OneProcess):
         """The address with the superuser's name and password; for provisioning and for tests."""
         return self.url(_SUPERUSER, "postgres")
 
+    def superuser_url_of(self, database: str) -> str:
+        """The same for another database than the superuser's own."""
+        return self.url(_SUPERUSER, database)
+
     def url(self, role: str, database: str) -> str:
         """The address of a database for a role, password included."""
         return f"postgresql://{role}:{self.password(role)}@{self.address}/{database}"
@@ -111,13 +117,7 @@ class PostgresServer(OneProcess):
     def sql(self, script: str, *, database: str = "postgres") -> str:
         """Run a script as the superuser, one statement after another; the rows come back as unaligned text."""
         command = [str(_binary("psql")), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", database]
-        environment = {
-            "PGHOST": HOST,
-            "PGPORT": str(self.port),
-            "PGUSER": _SUPERUSER,
-            "PGPASSWORD": self.password(_SUPERUSER),
-            "PGOPTIONS": "-c client_min_messages=warning",
-        }
+        environment = self._client_environment()
         done = subprocess.run(command, input=script, env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise StackError("postgres", f"SQL refused: {done.stderr}", self._process.log)
@@ -150,6 +150,46 @@ class PostgresServer(OneProcess):
     def drop_database(self, name: str) -> None:
         """Delete a database and end the sessions that still use it."""
         self.sql(f"drop database if exists {name} with (force)")
+
+    @contextmanager
+    def dump(self, database: str, *, snapshot: str) -> Iterator[IO[bytes]]:
+        """Everything in a database as an exported snapshot shows it, in the format of `pg_dump -Fc`, to be read in the block."""
+        with self._piped("pg_dump", "-Fc", "-Z", "1", "--snapshot", snapshot, "-d", database, stdout=subprocess.PIPE) as process:
+            yield cast("IO[bytes]", process.stdout)
+
+    @contextmanager
+    def load(self, database: str) -> Iterator[IO[bytes]]:
+        """Takes in a block what `dump` gave; StackError when PostgreSQL refuses any of it."""
+        arguments = ("--exit-on-error", "-d", database)
+        with self._piped("pg_restore", *arguments, stdin=subprocess.PIPE) as process, cast("IO[bytes]", process.stdin) as target:
+            yield target
+
+    @contextmanager
+    def _piped(self, program: str, *arguments: str, **pipes: Any) -> Iterator[subprocess.Popen[bytes]]:
+        """One of PostgreSQL's programs as the superuser, whose words are few; it is over, and went well, when the block is."""
+        command = [str(_binary(program)), *arguments]
+        with subprocess.Popen(command, env=self._client_environment(), stderr=subprocess.PIPE, **pipes) as process:
+            try:
+                yield process
+            except BrokenPipeError:
+                process.kill()
+            said = cast("IO[bytes]", process.stderr).read().decode(errors="replace")
+            if process.wait() != 0:
+                raise StackError("postgres", f"{program} failed: {said}", self._process.log)
+
+    def wipe(self) -> None:
+        """`kill -9` and no data folder any more: what a lost disk leaves behind."""
+        self.kill()
+        shutil.rmtree(self._data)
+
+    def _client_environment(self) -> dict[str, str]:
+        return {
+            "PGHOST": HOST,
+            "PGPORT": str(self.port),
+            "PGUSER": _SUPERUSER,
+            "PGPASSWORD": self.password(_SUPERUSER),
+            "PGOPTIONS": "-c client_min_messages=warning",
+        }
 
     def password(self, role: str) -> str:
         """The role's password, made the first time that somebody asks."""

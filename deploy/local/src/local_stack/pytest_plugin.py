@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from local_stack.objects import ObjectStore
     from local_stack.postgres import PostgresServer, ServiceDatabase
     from local_stack.providers import ProviderSimulator
+    from local_stack.span_sink import SpanSink
     from local_stack.stack import Stack
     from local_stack.valkey import ValkeyServer
 
@@ -170,16 +171,29 @@ def browser() -> "Browser":
 
 
 @pytest.fixture(scope="session")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Stack"]:
+def span_sink() -> Iterator["SpanSink"]:
+    """Where the platform of this test run exports its traces to."""
+    from local_stack.span_sink import SpanSink
+
+    sink = SpanSink()
+    try:
+        yield sink
+    finally:
+        sink.close()
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory, span_sink: "SpanSink") -> Iterator["Stack"]:
     """The whole platform of this test run, demo tenant included, on free ports; its gateway's rate limits are out of the way."""
     from local_stack.ports import all_free_ports
     from local_stack.seed import seed
+    from local_stack.services import SERVICES
     from local_stack.stack import Stack
 
     folder = tmp_path_factory.mktemp("platform")
-    stack = Stack(
-        folder, ports=all_free_ports(), environment="test", own_settings={"auth": _NO_LIMITS}, rate_factor=1000.0, guarded=True
-    )
+    traced = {"OTLP_ENDPOINT": span_sink.url}
+    own = {service: traced | (_NO_LIMITS if service == "auth" else {}) for service in SERVICES}
+    stack = Stack(folder, ports=all_free_ports(), environment="test", own_settings=own, rate_factor=1000.0, guarded=True)
     try:
         stack.up(lambda _: None)
         seed(stack)

@@ -122,6 +122,11 @@ class Stack:
             for component in running:
                 report(component.name)
 
+    def stop_services(self) -> None:
+        """Stop the gateway and everything of the services; the servers go on."""
+        _stop_together([self.gateway])
+        _stop_together(list(self.services.values()))
+
     def kill(self) -> None:
         """`kill -9` for everything at once."""
         for component in reversed(self.components):

@@ -5,7 +5,7 @@ A fetch that fails is handled record by record, so that one bad record parks its
 
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, NamedTuple, Protocol, TypeVar
@@ -27,7 +27,7 @@ from service_kit.consuming import (
     failure_reason,
     read_record,
 )
-from service_kit.tracing import span
+from service_kit.tracing import link, span
 
 Read = TypeVar("Read", bound=Found)
 
@@ -107,7 +107,8 @@ class FetchConsuming(Policy, Generic[Read]):
         """Return when all records may be acknowledged; raises WorkerMustStop, and passes cancellation on unacknowledged."""
         started = time.perf_counter()
         metrics.CONSUMER_BATCH_RECORDS.labels(self.consumer).observe(len(records))
-        with span("handle fetch", kind=SpanKind.CONSUMER, attributes={"records": len(records)}):
+        with span("handle fetch", kind=SpanKind.CONSUMER, attributes={"records": len(records)}) as opened:
+            link(opened, _traceparents(records))
             read = self._read(records)
             refusals = await self._take(read.taken)
             await self._settle(read, refusals)
@@ -176,3 +177,11 @@ class FetchConsuming(Policy, Generic[Read]):
                 oldest[event.type] = event
         for event in oldest.values():
             self._note_age(event)
+
+
+def _traceparents(records: Sequence[Record]) -> Iterator[str]:
+    """The traces that the records belong to, in their order."""
+    for record in records:
+        for name, value in record.headers:
+            if name == "traceparent" and value:
+                yield value.decode("ascii", "replace")

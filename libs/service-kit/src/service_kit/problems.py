@@ -156,6 +156,9 @@ def _plain_message(error: Mapping[str, Any]) -> str:
     message = str(error["msg"]).removeprefix("Value error, ")
     if error["type"] == "value_error":
         return message.partition(":")[0]
+    if error["type"] == "union_tag_invalid":
+        # Its text begins with the tag that was sent.
+        return "Input is none of the expected kinds"
     if error["type"].endswith(("_parsing", "_type", "_inexact", "_schemes")) or "`" in message:
         return re.split(r"[,:`]", message, maxsplit=1)[0].strip()
     return message

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from itertools import islice
 
 from opentelemetry import context, trace
 from opentelemetry.sdk.resources import Resource
@@ -16,6 +17,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 _PROPAGATOR = TraceContextTextMapPropagator()
 _IDS = RandomIdGenerator()
+# What the SDK keeps of a span's links; looking at more of a fetch would be work for nothing.
+_MOST_LINKS = 128
 
 # A `traceparent` is version, trace, span and flags; the last bit of the flags says that the trace is recorded.
 _PARTS = 4
@@ -89,6 +92,16 @@ def started_span(name: str, *, kind: SpanKind = SpanKind.INTERNAL, traceparent: 
     parent = _PROPAGATOR.extract({"traceparent": traceparent}) if traceparent else None
     started = _with_ids(_tracer().start_span(name, context=parent, kind=kind))
     return started, _traceparent_of(started.get_span_context())
+
+
+def link(opened: Span, traceparents: Iterable[str]) -> None:
+    """Links a span that is recorded with the traces of everything that is handled in it at once, the first 128 at most."""
+    if not opened.is_recording():
+        return
+    for traceparent in islice(traceparents, _MOST_LINKS):
+        found = trace.get_current_span(_PROPAGATOR.extract({"traceparent": traceparent})).get_span_context()
+        if found.is_valid:
+            opened.add_link(found)
 
 
 @cache

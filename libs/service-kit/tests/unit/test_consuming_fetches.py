@@ -11,6 +11,7 @@ from bloom_events.auth import Role, UserRegistered, UserSuspended
 from bloom_events.envelope import Envelope, to_kafka, wrap
 from service_kit.consuming import Backoff, LogRecord, Outcome, Record, WorkerMustStop, decode_whole
 from service_kit.consuming_fetches import FetchConsuming, Taken
+from service_kit.testing import recorded_spans
 
 
 class Effects:
@@ -134,3 +135,16 @@ async def test_a_record_that_was_parked_is_taken_as_one(consuming: FetchConsumin
     ends = [await again.consume(each) for each in (record(0), broken(1), record(2), unknown(3))]
     assert ends == [Outcome.HANDLED, Outcome.PARKED, Outcome.PARKED, Outcome.SKIPPED]
     assert (effects.again, effects.calls) == ([0], [])
+
+
+async def test_the_span_of_a_fetch_is_linked_with_the_traces_of_its_records(consuming: FetchConsuming) -> None:
+    spans = recorded_spans()
+    traces = [f"{number:032x}" for number in (7, 8)]
+    traced = [
+        record(number)._replace(headers=[("traceparent", f"00-{each}-{7:016x}-01".encode())])
+        for number, each in enumerate(traces)
+    ]
+    await consuming.consume_fetch([*traced, record(2)._replace(headers=[("traceparent", b"nonsense")]), record(3)])
+
+    linked = [[f"{link.context.trace_id:032x}" for link in span.links] for span in spans.get_finished_spans()]
+    assert traces in linked

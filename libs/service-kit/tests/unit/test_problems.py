@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import AwareDatetime, BaseModel, ConfigDict, EmailStr, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, EmailStr, Field, TypeAdapter, ValidationError
 
 from service_kit.errors import FieldError, Forbidden, InvalidRequest, NotFound, Problem
 from service_kit.problems import ProblemResponse, catalog, document_of, field_errors, install_problem_handlers, problem_responses
@@ -74,6 +74,20 @@ def test_messages_of_our_own_rules_stay_readable():
 def test_a_field_name_that_cannot_be_printed_is_not_repeated():
     found = field_errors([{"loc": ("body", "a\nb"), "type": "extra_forbidden", "msg": "Extra inputs are not permitted"}])
     assert found[0].location == ("body", "(unreadable name)")
+
+
+def test_the_kind_that_was_sent_is_not_repeated():
+    class Small(BaseModel):
+        kind: Literal["small"]
+
+    class Large(BaseModel):
+        kind: Literal["large"]
+
+    either: TypeAdapter[Small | Large] = TypeAdapter(Annotated[Small | Large, Field(discriminator="kind")])
+    with pytest.raises(ValidationError) as refused:
+        either.validate_python({"kind": "Quillon"})
+    (error,) = field_errors(refused.value.errors())
+    assert (error.rule, error.message) == ("union_tag_invalid", "Input is none of the expected kinds")
 
 
 def test_a_flood_of_refused_fields_is_cut():
