@@ -141,7 +141,7 @@ def generated() -> dict[str, str]:
     """The chart's facts, and copies of the alerting rules, which a chart can only read from its own folder."""
     head = "# Written by `make events` from the local stack's process table and topics.py; change those, not this file.\n"
     text = head + yaml.safe_dump(facts(), sort_keys=False, width=120)
-    rules = sorted((ROOT / RULES).glob("*.yaml"))
+    rules = sorted((ROOT / RULES).glob("*.yml"))
     return {FACTS: text, **{f"{CHART}/files/rules/{rule.name}": rule.read_text() for rule in rules}}
 
 

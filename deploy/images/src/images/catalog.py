@@ -128,7 +128,7 @@ def _setup() -> Image:
         name="setup",
         title="Makes topics and buckets, takes mail, simulates providers: what compose runs beside the services",
         folder="deploy/local",
-        sources=("libs/events/src", "deploy/local/src"),
+        sources=("libs/events/src", "libs/service-kit/src", "deploy/local/src"),
         entrypoint=("python", "-m", "local_stack.compose_setup"),
     )
 

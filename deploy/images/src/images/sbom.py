@@ -78,7 +78,8 @@ def bill_of_materials(name: str, text: str) -> Bom:
     image = Component(name=name, type=ComponentType.CONTAINER, bom_ref=name)
     bom = Bom(components=components.values(), serial_number=uuid.uuid5(uuid.NAMESPACE_URL, f"{name}\n{text}"))
     bom.metadata.component = image
-    bom.metadata.timestamp = None
+    # The library's setter takes None and leaves the time out, though its type does not say so.
+    bom.metadata.timestamp = None  # type: ignore[assignment]
     needs: dict[str, list[Component]] = {each: [] for each in components}
     for package in packages:
         for parent in package.needed_by:
