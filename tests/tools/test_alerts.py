@@ -17,17 +17,18 @@ from tools.alerting.__main__ import FOLDER, generated
 from tools.alerting.catalog import ALERTS, GROUPS
 from tools.alerting.objectives import BUDGET, OBJECTIVES, RATIO, WINDOWS
 from tools.alerting.rules import RUNBOOKS, Alert, Severity
+from tools.go_tools import BUILT
 from tools.steps import ROOT
 from tools.telemetry.metrics import series
 
-PROMTOOL = shutil.which("promtool") or str(ROOT / ".tools/bin/promtool")
+PROMTOOL = shutil.which("promtool") or str(BUILT / "promtool")
 HEADINGS = ["What it means", "How to see it", "What to do", "When to escalate"]
 EXPRESSIONS = [
     *((alert.name, alert.expression) for alert in ALERTS),
     *((rule.name + rule.labels["slo"], rule.expression) for group in GROUPS for rule in group.recordings),
 ]
 each_alert = pytest.mark.parametrize("alert", ALERTS, ids=[alert.name for alert in ALERTS])
-needs_promtool = pytest.mark.skipif(not Path(PROMTOOL).is_file(), reason="promtool is not installed on this machine")
+needs_promtool = pytest.mark.skipif(not Path(PROMTOOL).is_file(), reason="there is no promtool: make go-tools builds it")
 
 
 @pytest.mark.parametrize("path", generated())
