@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from statistics import median
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -28,6 +29,7 @@ CHAT_PER_SECOND, CHAT_PAIRS = 15, 4
 PAGES_PER_PERSON, PAIRS, LONG_PAIRS = 20, 25, 250
 SLOW_PAGES, HALF_OPEN_PAGES, DROPS = 25, 25, 100
 CALM_SECONDS, PER_SECOND = 5.0, 10
+SPELLS, SPELL_SECONDS = 3, 3.0
 _QUICK_PINGS = {"SOCKET_PING_SECONDS": "2", "SOCKET_PONG_SECONDS": "2"}
 # A p99 counts queueing; below this a ratio tells of the machine's other work and not of the slow readers.
 FLOOR_MILLISECONDS = 50.0
@@ -170,12 +172,18 @@ async def _bad_company(port: int, pairs: Sequence[Pair]) -> AsyncIterator[tuple[
 
 
 async def _p99(chat: Chat, pairs: Sequence[Pair], pages: Sequence[tuple[UUID, Page]], rng: random.Random) -> float:
-    """Milliseconds within which 99 of 100 pushes come, from the moment at which a message was asked for."""
-    chat.sent.clear()
-    await chat.load(pairs, rng, per_second=PER_SECOND, seconds=CALM_SECONDS)
-    await until_told(pages, await chat.ends(pairs))
-    came = ((page.messages.get(each), asked) for _, page in pages for each, asked in chat.sent.items())
-    return percentile([(moment - asked) * 1000 for moment, asked in came if moment is not None], 0.99)
+    """Milliseconds within which 99 of 100 pushes come, from the moment at which a message was asked for.
+
+    The median of a few spells: of one the slowest message decides, and a pause of the machine makes that one.
+    """
+    found = []
+    for _ in range(SPELLS):
+        chat.sent.clear()
+        await chat.load(pairs, rng, per_second=PER_SECOND, seconds=SPELL_SECONDS)
+        await until_told(pages, await chat.ends(pairs))
+        came = ((page.messages.get(each), asked) for _, page in pages for each, asked in chat.sent.items())
+        found.append(percentile([(moment - asked) * 1000 for moment, asked in came if moment is not None], 0.99))
+    return median(found)
 
 
 async def _not_cut(slow: Sequence[SlowPage]) -> list[str]:
