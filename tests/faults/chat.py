@@ -29,7 +29,8 @@ CHAT_PER_SECOND, CHAT_PAIRS = 15, 4
 PAGES_PER_PERSON, PAIRS, LONG_PAIRS = 20, 25, 250
 SLOW_PAGES, HALF_OPEN_PAGES, DROPS = 25, 25, 100
 CALM_SECONDS, PER_SECOND = 5.0, 10
-SPELLS, SPELL_SECONDS = 3, 3.0
+# Each spell long enough that every conversation has a message in it: a page that was told nothing has no place yet.
+SPELLS = 3
 _QUICK_PINGS = {"SOCKET_PING_SECONDS": "2", "SOCKET_PONG_SECONDS": "2"}
 # A p99 counts queueing; below this a ratio tells of the machine's other work and not of the slow readers.
 FLOOR_MILLISECONDS = 50.0
@@ -179,7 +180,7 @@ async def _p99(chat: Chat, pairs: Sequence[Pair], pages: Sequence[tuple[UUID, Pa
     found = []
     for _ in range(SPELLS):
         chat.sent.clear()
-        await chat.load(pairs, rng, per_second=PER_SECOND, seconds=SPELL_SECONDS)
+        await chat.load(pairs, rng, per_second=PER_SECOND, seconds=CALM_SECONDS)
         await until_told(pages, await chat.ends(pairs))
         came = ((page.messages.get(each), asked) for _, page in pages for each, asked in chat.sent.items())
         found.append(percentile([(moment - asked) * 1000 for moment, asked in came if moment is not None], 0.99))
