@@ -19,6 +19,7 @@ from local_stack.ports import HOST
 
 _OPEN_SECONDS = 60.0
 _AGAIN_SECONDS = 0.2
+_PONG_SECONDS = 1.0
 
 
 @dataclass
@@ -93,10 +94,14 @@ class Page:
 
 
 class SlowPage:
-    """A page that connects and then reads nothing, with as little room for what it is sent as the kernel gives."""
+    """A page that connects and then reads nothing, with as little room for what it is sent as the kernel gives.
+
+    It says all the while that it is there, so that only what it leaves unread can be why it is cut.
+    """
 
     def __init__(self, port: int, token: str) -> None:
         self._port, self._token = port, token
+        self._speaking: asyncio.Task[None] | None = None
         self._plain = socket.socket()
 
     async def open(self) -> None:
@@ -114,6 +119,14 @@ class SlowPage:
         while b"\r\n\r\n" not in answer:
             answer += await loop.sock_recv(self._plain, 1_024)
         await loop.sock_sendall(self._plain, _masked(b"40" + json.dumps({"token": self._token}).encode()))
+        self._speaking = asyncio.create_task(self._speak())
+
+    async def _speak(self) -> None:
+        loop = asyncio.get_running_loop()
+        with contextlib.suppress(OSError):
+            while True:
+                await asyncio.sleep(_PONG_SECONDS)
+                await loop.sock_sendall(self._plain, _masked(b"3"))
 
     async def is_cut(self) -> bool:
         """Whether the other side has given up: what it had sent can be read to an end, or to a reset."""
@@ -130,6 +143,8 @@ class SlowPage:
 
     def close(self) -> None:
         """Leave."""
+        if self._speaking is not None:
+            self._speaking.cancel()
         self._plain.close()
 
 

@@ -95,9 +95,10 @@ class Listener:
 
 
 class Practice:
-    """One tenant on a stack of its own that runs only what the crisis path needs; enter it with `async with`."""
+    """One tenant on a stack of its own that runs only what the crisis path needs, and of that nothing in `without`."""
 
-    def __init__(self, *, further: Mapping[str, Mapping[str, str]] | None = None) -> None:
+    def __init__(self, *, further: Mapping[str, Mapping[str, str]] | None = None, without: Sequence[str] = ()) -> None:
+        self._left_out = _BESIDE | {*without}
         self.folder = Path(tempfile.mkdtemp(prefix="bloom-practice-"))
         self.issuer = TokenIssuer()
         self.keys = KeyServer(self.issuer)
@@ -113,7 +114,7 @@ class Practice:
         self.http = httpx.AsyncClient(timeout=30, trust_env=False, limits=httpx.Limits(max_connections=100))
 
     async def __aenter__(self) -> Self:
-        steps = [step for step in in_order(self.stack.steps()) if step.name not in _BESIDE]
+        steps = [step for step in in_order(self.stack.steps()) if step.name not in self._left_out]
         await asyncio.to_thread(run, steps, lambda _: None, self.stack.kill)
         return self
 
