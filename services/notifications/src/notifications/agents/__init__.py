@@ -18,7 +18,7 @@ from notifications.agents.fetches import Fetches
 from notifications.domain.watch import Patience
 from notifications.use_cases.consumer import CONSUMER
 from service_kit.chores import Chore
-from service_kit.consuming import Handler, Parker
+from service_kit.consuming import Handler, Parker, decode_whole
 from service_kit.consuming_fetches import FetchConsuming
 from service_kit.faust_app import consume_fetches
 from service_kit.worker_database import UnitOfWorkFor
@@ -28,7 +28,9 @@ LISTENS_TO: tuple[type[Event], ...] = tuple(
 )
 
 
-def consuming(unit_of_work_for: UnitOfWorkFor, parker: Parker, *, patience: Patience, watchdog: Chore) -> FetchConsuming:
+def consuming(
+    unit_of_work_for: UnitOfWorkFor, parker: Parker, *, patience: Patience, watchdog: Chore
+) -> FetchConsuming[Envelope[Any]]:
     """The one consumer of everything that this service listens to."""
     every = (
         crisis.handlers(unit_of_work_for, patience=patience, watchdog=watchdog),
@@ -38,10 +40,10 @@ def consuming(unit_of_work_for: UnitOfWorkFor, parker: Parker, *, patience: Pati
     )
     alone = {event: _in_turn(event, every) for event in LISTENS_TO}
     hear_calm = crisis.hearing_calm(unit_of_work_for, patience=patience, watchdog=watchdog)
-    return FetchConsuming(CONSUMER, LISTENS_TO, Fetches(alone, hear_calm), parker)
+    return FetchConsuming(CONSUMER, LISTENS_TO, Fetches(alone, hear_calm), parker, decode=decode_whole)
 
 
-def register_agents(app: faust.App, consumer: FetchConsuming) -> None:
+def register_agents(app: faust.App, consumer: FetchConsuming[Envelope[Any]]) -> None:
     """Take whole fetches of all topics; a fetch is acknowledged when all of it is in the database."""
     consume_fetches(app, consumer, sorted({event.TOPIC.name for event in LISTENS_TO}))
 

@@ -32,7 +32,7 @@ class Fetches:
         self._handlers = handlers
         self._hear_calm = hear_calm
 
-    async def take(self, taken: Sequence[Taken]) -> None:
+    async def take(self, taken: Sequence[Taken[Envelope[Any]]]) -> None:
         """Take all that calls nobody up to what does, then that; partitions beside each other, each in its order."""
         partitions: defaultdict[tuple[str, int], deque[Envelope[Any]]] = defaultdict(deque)
         for record, envelope in taken:
@@ -44,7 +44,7 @@ class Fetches:
                 await self._together(calm[start : start + MOST_TOGETHER])
             await _beside_each_other(self._one_by_one(list(_leading(queue, is_so=False))) for queue in waiting if queue)
 
-    async def take_again(self, taken: Taken) -> None:
+    async def take_again(self, taken: Taken[Envelope[Any]]) -> None:
         """Do the same for a record that was parked: everything here may come late."""
         await self.take([taken])
 

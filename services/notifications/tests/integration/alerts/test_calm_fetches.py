@@ -17,7 +17,7 @@ from notifications.agents import LISTENS_TO, crisis
 from notifications.agents.fetches import Fetches
 from notifications.use_cases.consumer import CONSUMER
 from service_kit.chores import Chore
-from service_kit.consuming import Backoff, LogRecord
+from service_kit.consuming import Backoff, LogRecord, decode_whole
 from service_kit.consuming_fetches import FetchConsuming
 from service_kit.errors import ServiceUnavailable
 from service_kit.unit_of_work import Transaction, UnitOfWork
@@ -114,7 +114,7 @@ class Reader:
         watchdog = Chore("unscored", nothing_due, clock=ward.clock)
         facts = {"patience": ward.patience, "watchdog": watchdog, "clock": ward.clock}
         effects = Fetches(crisis.handlers(unit_for, **facts), crisis.hearing_calm(unit_for, **facts))
-        self.consumer = FetchConsuming(CONSUMER, LISTENS_TO, effects, self, backoff=Backoff(0.001, 0.001))
+        self.consumer = FetchConsuming(CONSUMER, LISTENS_TO, effects, self, decode=decode_whole, backoff=Backoff(0.001, 0.001))
 
     async def park(self, record: Any, reason: str, attempts: int = 1) -> None:  # noqa: ARG002  # the parker's interface
         self.parked.append((record.topic, record.offset, reason))
