@@ -13,6 +13,7 @@ from tests.faults.crash_messaging import Practice
 from tests.faults.file_shelf import FileShelf
 from tests.faults.stands import Answer, Command, Send, Stand
 
+from bloom_events.ids import TenantId
 from messaging.domain.attachments import Content, object_key
 
 FORM = Content("application/pdf", 48_213, sha256(b"form").digest())
@@ -40,7 +41,8 @@ class Sharing:
         """The id of a file that was announced, and then uploaded with this content."""
         attachment_id: str = json.loads(good(await self.announce()).body)["attachment"]["id"]
         shelf: FileShelf = self.practice.stand.app.state.kit.resources["objects"]
-        shelf.upload(object_key(self.practice.tenant_id, UUID(self.conversation_id), UUID(attachment_id)), content)
+        tenant_id = TenantId(self.practice.tenant_id)
+        shelf.upload(object_key(tenant_id, UUID(self.conversation_id), UUID(attachment_id)), content)
         return attachment_id
 
     async def complete(self, attachment_id: str) -> Answer:
