@@ -87,6 +87,28 @@ def test_every_variable_that_is_used_is_there_and_the_other_way_round(dashboard:
     assert ({"prometheus", "analytics", "tenant"} if asks_analytics else {"prometheus"}) <= there
 
 
+@pytest.mark.promise("OB3")
+@pytest.mark.parametrize(
+    ("signal", "asked_for"),
+    [
+        ("connections of databases", "bloom_database_connections"),
+        ("queries", "bloom_database_statement_seconds_count"),
+        ("latency of queries", "bloom_database_statement_seconds_bucket"),
+        ("invocations", "bloom_http_requests_total"),
+        ("times of answers", "bloom_http_request_seconds_bucket"),
+        ("rates of errors", 'bloom_http_requests_total{service=~"$service", status=~"5.."}'),
+        ("sign-ups", "'people.signed-up'"),
+        ("growth", "'people.active'"),
+        ("sessions", "'people.signed-in'"),
+    ],
+)
+def test_every_signal_of_the_platform_is_on_its_dashboard(signal: str, asked_for: str):
+    (platform,) = [dashboard for dashboard in COMMITTED if dashboard["uid"] == "bloom-platform"]
+    queries = [str(target.get("expr") or target["rawSql"]) for target in targets(platform)]
+
+    assert any(asked_for in query for query in queries), signal
+
+
 @each_dashboard
 def test_no_tenant_and_no_address_is_written_into_a_dashboard(dashboard: dict[str, Any]):
     text = json.dumps(dashboard)

@@ -31,7 +31,7 @@ from local_stack.postgres import ServiceDatabase
 from service_kit.log_reader import LogReader
 from service_kit.object_store.folder import FolderStore
 from service_kit.object_store.opening import open_store
-from service_kit.object_store.port import ObjectStore, StoreAccess
+from service_kit.object_store.port import ObjectStore, StoreAccess, content_of
 from service_kit.testing import FixedClock
 
 NOW = datetime(2026, 11, 3, 12, 0, tzinfo=UTC)
@@ -116,7 +116,7 @@ class Shore:
         return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
 
     def manifest(self, on: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.store.get(self.store.paths(f"manifests/date={on}/")[-1]))
+        found: dict[str, Any] = json.loads(content_of(self.store, self.store.paths(f"manifests/date={on}/")[-1]))
         return found
 
     def listed(self) -> set[str]:
@@ -124,7 +124,7 @@ class Shore:
         newest: dict[str, str] = {}
         for path in self.store.paths("manifests/"):
             newest[path.rpartition("/")[0]] = path
-        return {file["path"] for path in newest.values() for file in json.loads(self.store.get(path))["files"]}
+        return {file["path"] for path in newest.values() for file in json.loads(content_of(self.store, path))["files"]}
 
     def data(self) -> set[str]:
         return set(self.store.paths("type="))
