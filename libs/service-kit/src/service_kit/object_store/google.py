@@ -10,7 +10,7 @@ from google.api_core.client_options import ClientOptions
 from google.api_core.exceptions import GoogleAPIError, NotFound
 from google.auth.credentials import AnonymousCredentials
 from google.auth.exceptions import GoogleAuthError
-from google.cloud import storage
+from google.cloud import storage  # type: ignore[attr-defined]  # a namespace that mypy cannot look into
 from google.cloud.storage.retry import DEFAULT_RETRY
 
 from service_kit.errors import ServiceUnavailable
