@@ -37,8 +37,8 @@ _SMALL_BUFFERS = {"SOCKET_BUFFER_BYTES": "65536", "SOCKET_KERNEL_BUFFER_BYTES": 
 _QUICK_PINGS = {"SOCKET_PING_SECONDS": "2", "SOCKET_PONG_SECONDS": "2"}
 # A text takes the scorer more of a core than all pages of it take: this row is about pages.
 _NOT_SCORED = ("ml-scoring-worker", "notifications-worker")
-# A p99 counts queueing; below this a ratio tells of the machine's other work and not of the slow readers.
-FLOOR_MILLISECONDS = 50.0
+# A p99 counts queueing. Nobody notices a tenth of a second, and below it a ratio tells of the machine and not of slow readers.
+FLOOR_MILLISECONDS = 100.0
 
 
 @dataclass

@@ -10,7 +10,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tests.faults import crash_appointments, crash_auth, crash_billing, crash_messaging, crash_notifications
+from tests.faults import crash_appointments, crash_attachments, crash_auth, crash_billing, crash_messaging, crash_notifications
 from tests.faults.lab import Lab
 from tests.faults.row import Finding, until
 from tests.faults.stands import Answer, Command, Send, Stand, standing
@@ -22,7 +22,7 @@ SERVICES: Mapping[str, Sequence[Command]] = {
     "auth": crash_auth.COMMANDS,
     "appointments": crash_appointments.COMMANDS,
     "billing": crash_billing.COMMANDS,
-    "messaging": crash_messaging.COMMANDS,
+    "messaging": (*crash_messaging.COMMANDS, *crash_attachments.COMMANDS),
     "notifications": crash_notifications.COMMANDS,
 }
 

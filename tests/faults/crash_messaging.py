@@ -142,13 +142,10 @@ async def _confirming(stand: Stand) -> Send:
     return lambda: practice.ask("POST", path, {"delivered": 3, "read": 3}, practice.therapist)
 
 
-def _keeping(verb: str) -> Prepare:
-    async def prepare(stand: Stand) -> Send:
-        practice = await Practice(stand).meet()
-        conversation_id, _ = await practice.written()
-        return lambda: practice.ask("POST", f"/api/conversations/{conversation_id}/{verb}", None, practice.administrator)
-
-    return prepare
+async def _renewing(stand: Stand) -> Send:
+    practice = await Practice(stand).meet()
+    conversation_id, _ = await practice.written()
+    return lambda: practice.ask("POST", f"/api/conversations/{conversation_id}/rotate-key", None, practice.administrator)
 
 
 def _hearing(event_of: Callable[[Practice], Event]) -> Prepare:
@@ -206,8 +203,7 @@ COMMANDS = (
     Command("edit a message", _changing("PATCH", {"body": "See you on Wednesday."})),
     Command("delete a message", _changing("DELETE", None)),
     Command("confirm a receipt", _confirming),
-    Command("renew a key", _keeping("rotate-key")),
-    Command("destroy the keys", _keeping("destroy-key")),
+    Command("renew a key", _renewing),
     Command("hear of a registration", _hearing(_registered), 204),
     Command("hear of a suspended therapist", _hearing(_suspended), 204),
     Command("hear of a reinstated therapist", _hearing(_reinstated), 204),

@@ -22,7 +22,7 @@ from notifications.agents import accounts, appointments, contacts, crisis
 from notifications.domain.watch import Patience
 from notifications.repository.deadlines import DueAlert
 from notifications.use_cases.by_the_clock import escalate_alert
-from notifications.use_cases.messages import give_up_waiting
+from notifications.use_cases.messages import give_up_waiting, is_calm
 from service_kit.chores import Chore
 from service_kit.unit_of_work import UnitOfWork
 
@@ -62,6 +62,10 @@ class Ward:
                 return uow
 
             watchdog = Chore("unscored", _nothing_due, clock=clock)
+            if is_calm(event):
+                # As the worker does, which takes these together.
+                await crisis.hearing_calm(same_uow, patience=Patience(), watchdog=watchdog, clock=clock)([cause])
+                return
             heard = crisis.handlers(same_uow, patience=Patience(), watchdog=watchdog, clock=clock)
             parts = [part] if part else [accounts, appointments]
             for each in parts:

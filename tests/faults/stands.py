@@ -18,6 +18,7 @@ import structlog
 from fastapi import FastAPI
 from pydantic import SecretStr
 from tests.faults.cutting_proxy import CuttingProxy
+from tests.faults.file_shelf import FileShelf
 from tests.faults.lab import Lab
 from tests.faults.whole_database import WholeDatabase
 
@@ -42,7 +43,13 @@ _SETTINGS: Mapping[str, dict[str, Any]] = {
         "refresh_limit_per_client": "100000/minute",
     },
     "messaging": dict.fromkeys(
-        ("writing_limit_per_person", "writing_limit_per_conversation", "receipt_limit_per_person", "opening_limit_per_person"),
+        (
+            "writing_limit_per_person",
+            "writing_limit_per_conversation",
+            "receipt_limit_per_person",
+            "opening_limit_per_person",
+            "attachment_limit_per_person",
+        ),
         "100000/minute",
     ),
     "notifications": {"master_key": base64.b64encode(b"k" * 32).decode()},
@@ -159,6 +166,8 @@ async def _stand(lab: Lab, service: str, stack: AsyncExitStack, proxy: CuttingPr
     clock = FixedClock(MORNING)
     app = _app(lab, service, proxy.url)
     app.state.kit.clock, app.state.kit.database = clock, pool
+    if service == "messaging":
+        app.state.kit.resources["objects"] = FileShelf()
     if service != "auth":
         app.state.kit.tokens = lab.issuer.verifier()
     await stack.enter_async_context(app.router.lifespan_context(app))

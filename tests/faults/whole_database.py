@@ -23,7 +23,7 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d[\d:.]*(Z|\+00:00)")
 _SEALED = re.compile(r'(?<="nonce":")[^"]*|(?<="ciphertext":")[^"]*')
 _OF_CHANCE = frozenset(
     {"posted_in", "password_hash", "timestamp_ms", "seed", "request_hash", "address_mark", "kid", "public_key", "nonce",
-     "ciphertext", "wrapped_key", "sent_digest", "changed_in"}
+     "ciphertext", "name_nonce", "name_ciphertext", "wrapped_key", "sent_digest", "changed_in"}
 )  # fmt: skip
 _COUNTED = frozenset({("outbox", "id")})
 

@@ -76,14 +76,13 @@ def test_every_line_that_the_code_logs_is_read_with_its_level_and_fields():
     ["log.info(f'user.{kind}')", "log.info(name)", "log.warning('away', **facts)", "_log.error('bad', **vars(thing))"],
     ids=["a name that is put together", "a name from elsewhere", "fields from elsewhere", "fields of a thing"],
 )
-def test_a_line_that_cannot_be_read_off_the_source_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str):
-    monkeypatch.setattr("tools.telemetry.logs.ROOT", tmp_path)
+def test_a_line_that_cannot_be_read_off_the_source_is_refused(tmp_path: Path, call: str):
     path = tmp_path / "services/pets/src/pets/routes.py"
     path.parent.mkdir(parents=True)
     path.write_text(f"def tell(kind, name, facts, thing):\n    {call}\n")
 
     with pytest.raises(UnreadableLineError, match=r"routes\.py:2"):
-        list(lines_of(path))
+        list(lines_of(path, root=tmp_path))
 
 
 def test_pipelines_of_the_collector_go_through_parts_that_there_are_and_every_part_is_used():

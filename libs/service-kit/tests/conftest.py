@@ -14,10 +14,11 @@ import service_kit
 from bloom_events.auth import Role, UserRegistered
 from bloom_events.ids import UserId
 from service_kit.errors import NotFound, Problem
-from service_kit.etags import IfMatch, check_revision
+from service_kit.etags import IfMatch
 from service_kit.http_app import create_service_app
 from service_kit.problems import problem_responses
 from service_kit.request_scope import CallerOnce, CallerUnitOfWork, CurrentCaller, require_role
+from service_kit.revisions import check_revision
 from service_kit.settings import ServiceSettings, service_config
 from service_kit.testing import TokenIssuer
 from service_kit.tokens import Caller

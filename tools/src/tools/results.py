@@ -1,5 +1,6 @@
 """Keep what the fault matrix and the benchmarks found: one JSON file of rows each, and the same as a table."""
 
+import fcntl
 import json
 import os
 import platform
@@ -45,10 +46,14 @@ def keep(kind: str, rows: Sequence[Row], *, seed: int) -> Path:
     path = ROOT / "results" / f"{kind}.json"
     path.parent.mkdir(exist_ok=True)
     now = {row.id: asdict(row) for row in rows}
-    before = json.loads(path.read_text())["rows"] if path.exists() else []
-    kept = [row for row in before if row["id"] not in now]
-    text = json.dumps({"commit": commit(), "machine": machine(), "seed": seed, "rows": [*kept, *now.values()]}, indent=2)
-    path.write_text(text + "\n")
+    # Two runs beside each other keep their rows in the same file.
+    with path.open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        kept = [row for row in json.loads(file.read() or '{"rows": []}')["rows"] if row["id"] not in now]
+        text = json.dumps({"commit": commit(), "machine": machine(), "seed": seed, "rows": [*kept, *now.values()]}, indent=2)
+        file.truncate(0)
+        file.write(text + "\n")
     return path
 
 

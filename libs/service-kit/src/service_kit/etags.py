@@ -33,11 +33,5 @@ async def _if_match(
     return revision_seen(if_match)
 
 
-def check_revision(*, current: int, seen: int) -> None:
-    """Raises PreconditionFailed unless the caller has seen the current revision."""
-    if current != seen:
-        raise PreconditionFailed
-
-
 IfMatch = Annotated[int, Depends(_if_match)]
 """The revision named by the If-Match header, as a route's parameter: `seen: IfMatch`."""

@@ -68,7 +68,7 @@ class FetchConsumer(Consumer):
         if not records or self.should_stop:
             return
         if not self.flow_active:
-            await self._seek_back()
+            await self._seek_back(records)
             return
         wanted = {tp: fresh for tp, found in records.items() if (fresh := self._fresh(tp, found, active))}
         for handler, fetch in self._by_handler(wanted).items():
@@ -77,10 +77,12 @@ class FetchConsumer(Consumer):
             elif await self._handle(handler, fetch) and self._still_owns(generation):
                 await self._settle(fetch)
 
-    async def _seek_back(self) -> None:
+    async def _seek_back(self, records: Fetch) -> None:
         """Forget what was fetched while a rebalance had stopped the flow: it comes again from the committed offsets."""
         try:
             await self.perform_seek()
+            # That seeks only where something was committed. Elsewhere aiokafka would go on behind what is forgotten here.
+            await self.seek_wait({tp: 0 for tp in self.assignment() & records.keys() if not self._read_offset[tp]})
         except Exception as error:
             log.warning("seek_failed_while_flow_stopped", error=type(error).__name__)
 

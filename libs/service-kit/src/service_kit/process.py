@@ -15,11 +15,10 @@ from datetime import timedelta
 from pathlib import Path
 from socket import socket
 from types import FrameType
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import uvicorn
 import uvloop
-from fastapi import FastAPI
 
 from service_kit.health import Health
 from service_kit.housekeeping import keep_house
@@ -29,6 +28,10 @@ from service_kit.probe import probe_server
 from service_kit.relay import Relay, RelayOptions
 from service_kit.settings import ServiceSettings, describe
 from service_kit.tracing import configure_tracing
+
+if TYPE_CHECKING:
+    # Relays and workers start without it, half a second sooner.
+    from fastapi import FastAPI
 
 AnySettings = TypeVar("AnySettings", bound=ServiceSettings)
 

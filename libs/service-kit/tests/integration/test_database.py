@@ -1,12 +1,14 @@
 """Connections: their limits, their codecs, and which errors pass."""
 
 import asyncio
+import re
 from uuid import uuid4
 
 import asyncpg
 import pytest
 from pydantic import SecretStr
 
+from service_kit import metrics
 from service_kit.database import create_pool, describe_error, is_unavailable, warm_up
 
 
@@ -29,6 +31,25 @@ async def test_a_connection_knows_lists_of_ids_before_the_first_request(pool):
         connection.add_query_logger(lambda query: asked.append(query.query))
         assert await connection.fetchval("select $1::uuid[]", ids) == ids
     assert asked == ["select $1::uuid[]"]
+
+
+async def test_every_statement_is_timed_by_whether_it_succeeded(pool):
+    async def noted() -> dict[str, float]:
+        # What is noted follows the answer.
+        await asyncio.sleep(0)
+        text = metrics.render()[0].decode()
+        found = re.findall(r'bloom_database_statement_seconds_count{outcome="(\w+)"} (\S+)', text)
+        return {"done": 0, "failed": 0} | {outcome: float(count) for outcome, count in found}
+
+    before = await noted()
+    assert await pool.fetchval("select 'Robin ' || $1", "Vale") == "Robin Vale"
+    await pool.execute("select 1")
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await pool.fetchval("select 1 / $1::int", 0)
+    after = await noted()
+
+    assert {outcome: after[outcome] - before[outcome] for outcome in after} == {"done": 2, "failed": 1}
+    assert "Robin" not in metrics.render()[0].decode()
 
 
 async def test_a_wrong_argument_never_gets_better_by_waiting(pool):

@@ -3,7 +3,8 @@
 import pytest
 
 from service_kit.errors import PreconditionFailed, PreconditionRequired
-from service_kit.etags import check_revision, etag, revision_seen
+from service_kit.etags import etag, revision_seen
+from service_kit.revisions import check_revision
 
 
 def test_an_etag_brings_its_revision_back():

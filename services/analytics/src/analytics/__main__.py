@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
     from analytics.use_cases.lake import Lake
 
+_STORE_ANSWER_SECONDS = 20.0
+"""Longer than a store usually may be silent, because files of a whole day are put in one call."""
+
 
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m analytics", description=__doc__)
@@ -61,20 +64,22 @@ def _run_lake(settings: Settings, *, once: bool) -> None:
 @contextmanager
 def _opened_lake(settings: Settings) -> Iterator[Lake]:
     """The lake that the settings describe; ends with a plain line and status 1 when it is switched off."""
-    from analytics.clients.lake_stores import LakeAccess, open_lake_store
     from analytics.domain.lake.rows import Pseudonyms, Rows
     from analytics.repository.lake import connect
     from analytics.use_cases.lake import FAILPOINTS, Lake, Timing
     from service_kit.failpoints import armed_by
     from service_kit.log_reader import LogReader
+    from service_kit.object_store.opening import open_store
+    from service_kit.object_store.port import StoreAccess
 
     if settings.lake_key is None or settings.lake_store is None:
         raise SystemExit("analytics lake: it is off, because ANALYTICS_LAKE_KEY or ANALYTICS_LAKE_STORE is not set")
-    access = LakeAccess(
+    access = StoreAccess(
         endpoint=settings.lake_store_endpoint,
         region=settings.lake_store_region,
         access_key=settings.lake_store_access_key,
         secret_key=settings.lake_store_secret_key,
+        answer_seconds=_STORE_ANSWER_SECONDS,
     )
     timing = Timing(
         day_is_over_after=timedelta(seconds=settings.lake_day_over_seconds),
@@ -84,7 +89,7 @@ def _opened_lake(settings: Settings) -> Iterator[Lake]:
     try:
         yield Lake(
             reader,
-            open_lake_store(settings.lake_store, access),
+            open_store(settings.lake_store, access),
             Rows(Pseudonyms(b64decode(settings.lake_key.get_secret_value()))),
             lambda: connect(settings.database_url),
             timing=timing,

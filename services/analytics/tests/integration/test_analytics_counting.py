@@ -131,10 +131,11 @@ async def test_two_workers_count_partitions_of_the_same_tenants_beside_each_othe
 async def test_ids_are_remembered_by_the_next_process_and_old_ones_are_forgotten(
     engine: Any, log: Any, happened: Any, clock: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = log.append(happened.booked(clock()), partition=0)
+    therapist = uuid4()
+    first = log.append(happened.booked(clock(), therapist), partition=0)
     await engine.counting.take([first])
     for _ in range(30):
-        await engine.counting.take(log.extend([happened.booked(clock()) for _ in range(200)], partition=0))
+        await engine.counting.take(log.extend([happened.booked(clock(), therapist) for _ in range(200)], partition=0))
     rows = await engine.pool.fetch("select length(event_ids) as size from handled_batches")
 
     assert sum(row["size"] for row in rows) == 16 * 6001

@@ -1,9 +1,12 @@
 """The processes and commands of auth: `python -m auth api`, `relay`, `migrate`, and those that administer it."""
 
+from __future__ import annotations
+
 import argparse
 import asyncio
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import asyncpg
 
@@ -12,7 +15,6 @@ from auth.clients.passwords import PasswordHashing
 from auth.domain.outcomes import UnknownTenant
 from auth.domain.tenants import SLUG
 from auth.domain.users import Profile
-from auth.main import create_app
 from auth.schemas.fields import read_email
 from auth.settings import Settings
 from auth.use_cases import registration, tenants
@@ -24,6 +26,11 @@ from service_kit.database import Pool, create_pool
 from service_kit.errors import Problem
 from service_kit.unit_of_work import Context, UnitOfWork, utc_now
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastapi import FastAPI
+
 _ADMINISTRATION = frozenset({"create-tenant", "create-administrator", "rotate-keys"})
 
 
@@ -33,7 +40,13 @@ def main(arguments: list[str] | None = None) -> None:
     if chosen.command in _ADMINISTRATION:
         print(_administer(chosen, settings))
     else:
-        run_command(chosen.command, settings, lambda: create_app)
+        run_command(chosen.command, settings, _load_app)
+
+
+def _load_app() -> Callable[[Settings], FastAPI]:
+    from auth.main import create_app
+
+    return create_app
 
 
 def _administer(chosen: argparse.Namespace, settings: Settings) -> str:

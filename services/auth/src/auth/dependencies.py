@@ -12,7 +12,7 @@ from auth.use_cases.sign_in import SignInTools
 from auth.use_cases.tenants import find_tenant
 from bloom_events.auth import Role
 from service_kit.idempotency import Once, fingerprint
-from service_kit.rate_limits import RateLimiter
+from service_kit.rate_limits import Allowance, RateLimiter
 from service_kit.request_scope import (
     ANONYMOUS_SUBJECT,
     CallerUnitOfWork,
@@ -70,9 +70,12 @@ class Limits:
         await self._limiter.check(self._settings.refresh_limit_per_client, self._client, name="refresh")
 
     async def check_sign_in(self, *, tenant: str, email: str) -> None:
-        await self._limiter.check(self._settings.sign_in_limit_per_client, self._client, name="sign-in-client")
+        """The client first, so that one who tries too much uses up nothing of anybody's account."""
         account = keyed_mark(key=self._key, text=f"{tenant} {email}").hex()
-        await self._limiter.check(self._settings.sign_in_limit_per_account, account, name="sign-in-account")
+        await self._limiter.check_all(
+            Allowance(self._settings.sign_in_limit_per_client, self._client, "sign-in-client"),
+            Allowance(self._settings.sign_in_limit_per_account, account, "sign-in-account"),
+        )
 
     async def check_password_change(self, caller: Caller) -> None:
         await self._limiter.check(self._settings.sign_in_limit_per_account, str(caller.subject), name="change-password")

@@ -15,7 +15,7 @@ from messaging.domain.people import Actor
 from messaging.settings import Settings
 from service_kit.errors import Forbidden, ServiceUnavailable
 from service_kit.etags import revision_seen
-from service_kit.rate_limits import RateLimiter
+from service_kit.rate_limits import Allowance, RateLimiter
 from service_kit.request_scope import ByToken, CallerOnce, CallerUnitOfWork, Now, calling_service, kit_of
 from service_kit.tokens import Caller
 from service_kit.unit_of_work import UnitOfWork
@@ -102,14 +102,18 @@ class CallerLimits:
         self._tenant = caller.tenant_id
         self._person = f"{caller.tenant_id} {caller.subject}"
 
+    @property
+    def _writing(self) -> Allowance:
+        return Allowance(self._settings.writing_limit_per_person, self._person, "writing-person")
+
     async def check_writing(self, conversation_id: UUID) -> None:
         """The person first, so that somebody who writes too much uses up nothing of the conversation."""
-        await self.check_changing()
-        conversation = f"{self._tenant} {conversation_id}"
-        await self._limiter.check(self._settings.writing_limit_per_conversation, conversation, name="writing-conversation")
+        together = self._settings.writing_limit_per_conversation
+        conversation = Allowance(together, f"{self._tenant} {conversation_id}", "writing-conversation")
+        await self._limiter.check_all(self._writing, conversation)
 
     async def check_changing(self) -> None:
-        await self._limiter.check(self._settings.writing_limit_per_person, self._person, name="writing-person")
+        await self._limiter.check_all(self._writing)
 
     async def check_receipts(self) -> None:
         await self._limiter.check(self._settings.receipt_limit_per_person, self._person, name="receipts-person")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import pairwise
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +12,8 @@ import httpx
 import orjson
 import pytest
 from fastapi import FastAPI
+from pydantic import SecretStr
+from redis.asyncio import Redis
 
 from messaging.main import create_app
 from messaging.settings import Settings
@@ -18,7 +22,24 @@ from service_kit.request_scope import Kit
 
 
 @pytest.fixture
-async def strict(app: FastAPI, settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+def limited(app: FastAPI, settings: Settings) -> Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]:
+    """Opens the same service with other settings."""
+
+    @asynccontextmanager
+    async def opened(**changed: object) -> AsyncIterator[httpx.AsyncClient]:
+        other = create_app(settings.model_copy(update=changed))
+        kit: Kit = other.state.kit
+        kit.tokens, kit.clock = app.state.kit.tokens, app.state.kit.clock
+        async with other.router.lifespan_context(other):
+            transport = httpx.ASGITransport(app=other)
+            async with httpx.AsyncClient(transport=transport, base_url="http://messaging.test", timeout=60) as client:
+                yield client
+
+    return opened
+
+
+@pytest.fixture
+async def strict(limited: Callable[..., AbstractAsyncContextManager[httpx.AsyncClient]]) -> AsyncIterator[httpx.AsyncClient]:
     """The same service with small limits."""
     limits = {
         "writing_limit_per_person": "3/minute",
@@ -27,13 +48,12 @@ async def strict(app: FastAPI, settings: Settings) -> AsyncIterator[httpx.AsyncC
         "search_limit_per_person": "2/minute",
         "opening_limit_per_person": "2/minute",
     }
-    strict = create_app(settings.model_copy(update=limits))
-    kit: Kit = strict.state.kit
-    kit.tokens, kit.clock = app.state.kit.tokens, app.state.kit.clock
-    async with strict.router.lifespan_context(strict):
-        transport = httpx.ASGITransport(app=strict)
-        async with httpx.AsyncClient(transport=transport, base_url="http://messaging.test", timeout=60) as client:
-            yield client
+    async with limited(**limits) as client:
+        yield client
+
+
+def valkey_of(server: Any) -> Any:
+    return Redis.from_url(server.url.replace("valkey://", "redis://"))
 
 
 def at(client: httpx.AsyncClient, person: Any) -> Any:
@@ -79,6 +99,21 @@ async def test_all_together_write_so_much_into_one_conversation(practice: Any, s
     assert_limited(answers, 5)
     answer = await at(strict, patient).post("/api/messages", {**body, "conversationId": other})
     assert answer.status_code == 201
+
+
+async def test_both_limits_of_a_message_are_asked_for_in_one_round_trip(
+    practice: Any, limited: Callable[..., Any], valkey_server: Any
+) -> None:
+    patient, _, conversation_id = await practice.pair()
+    body = {"conversationId": conversation_id, "body": "hello"}
+
+    async with limited(valkey_url=SecretStr(valkey_server.url)) as shared, valkey_of(valkey_server) as valkey:
+        asked = []
+        for _ in range(3):
+            assert (await at(shared, patient).post("/api/messages", body)).status_code == 201
+            asked.append((await valkey.info("commandstats"))["cmdstat_evalsha"]["calls"])
+
+    assert [after - before for before, after in pairwise(asked)] == [1, 1]
 
 
 @pytest.mark.parametrize("what", ["receipts", "search", "opening"])

@@ -11,7 +11,6 @@ from fastapi import FastAPI
 from bloom_events.ids import TenantId, new_id
 from ml_scoring.clients.model_registry import ModelRegistry
 from ml_scoring.clients.model_shelf import Arrival, ModelShelf, readiness
-from ml_scoring.clients.model_stores import StoreAccess, open_store
 from ml_scoring.routes.analyses import analyses
 from ml_scoring.routes.models import models
 from ml_scoring.routes.predictions import predictions
@@ -20,6 +19,8 @@ from ml_scoring.use_cases.live_models import follow_choices
 from service_kit.errors import ServiceUnavailable
 from service_kit.http_app import create_service_app
 from service_kit.logs import describe_exception, get_logger
+from service_kit.object_store.opening import open_store
+from service_kit.object_store.port import StoreAccess
 from service_kit.request_scope import Kit
 from service_kit.unit_of_work import Context, UnitOfWork
 

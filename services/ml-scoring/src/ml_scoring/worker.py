@@ -8,13 +8,14 @@ from ml_scoring.agents import conversations_of, messages_of, models_chore, parki
 from ml_scoring.clients.conversation_keys import ConversationKeys, FetchKey, Key, KeyId, MessagingKeys
 from ml_scoring.clients.model_registry import ModelRegistry
 from ml_scoring.clients.model_shelf import Arrival, ModelShelf, readiness
-from ml_scoring.clients.model_stores import StoreAccess, open_store
 from ml_scoring.settings import Settings
 from ml_scoring.use_cases.scoring import CONSUMER, FAILPOINTS, ScoringTools
 from service_kit.chores import add_chore
 from service_kit.dead_letters import DeadLetters
 from service_kit.failpoints import armed_by
 from service_kit.faust_app import add_checks, before_start, create_faust_app, when_partitions_go
+from service_kit.object_store.opening import open_store
+from service_kit.object_store.port import StoreAccess
 from service_kit.service_tokens import ServiceTokenSigner
 from service_kit.worker_database import WorkerDatabase
 

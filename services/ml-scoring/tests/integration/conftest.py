@@ -35,12 +35,12 @@ from local_stack.postgres import ServiceDatabase
 from ml_scoring.clients.conversation_keys import ConversationKeys, KeyId, MessagingKeys
 from ml_scoring.clients.model_registry import ModelRegistry
 from ml_scoring.clients.model_shelf import Arrival, ModelShelf
-from ml_scoring.clients.model_stores import FolderStore
 from ml_scoring.domain.limits import KeyPolicy, PoolShape
 from ml_scoring.domain.models import ModelReference
 from ml_scoring.use_cases.scoring import ScoringTools
 from service_kit.database import Pool, create_pool
 from service_kit.errors import Unauthorized
+from service_kit.object_store.folder import FolderStore
 from service_kit.service_tokens import ServiceTokenSigner, ServiceTokenVerifier, new_service_key, public_service_key
 from service_kit.testing import FixedClock, as_tenant
 from service_kit.unit_of_work import Context, UnitOfWork

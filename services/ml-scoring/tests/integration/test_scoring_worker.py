@@ -31,7 +31,6 @@ DEAD_LETTERS = f"{MESSAGES.name}.{CONSUMER}.dlq"
 Told = Callable[[Any], Awaitable[list[dict[str, Any]]]]
 Deliver = Callable[[Sequence[Envelope[Any]]], None]
 Start = Callable[..., ServiceProcess]
-pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture

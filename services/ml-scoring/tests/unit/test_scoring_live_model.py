@@ -7,9 +7,10 @@ import pytest
 
 from ml_scoring.clients.live_model import LiveModel
 from ml_scoring.clients.model_registry import ModelRegistry
-from ml_scoring.clients.model_stores import FolderStore, open_store
 from ml_scoring.domain.models import ModelReference, ModelStoreAway, ModelUnusable, NoModelYet, UnknownModel
 from ml_scoring.model import ScoringPool
+from service_kit.object_store.folder import FolderStore
+from service_kit.object_store.opening import open_store
 
 ONE, TWO = ModelReference("tiny-xlmr", "1"), ModelReference("tiny-xlmr", "2")
 TEXTS = [f"danke {number}" for number in range(30)]
@@ -155,9 +156,3 @@ async def test_a_folder_that_cannot_be_read_is_a_store_that_is_away(tmp_path):
 
     with pytest.raises(ModelStoreAway):
         await ModelRegistry(FolderStore(tmp_path), tmp_path, lambda _: None).open(ONE)
-
-
-@pytest.mark.parametrize("address", ["", "s3://", "gs:///prefix", "ftp://host/models", "file://host/models"])
-def test_an_address_that_is_no_store_is_refused(address):
-    with pytest.raises(ValueError, match="a store of models is"):
-        open_store(address)

@@ -19,8 +19,9 @@ from pydantic import SecretStr
 
 from ml_scoring.clients.live_model import LiveModel
 from ml_scoring.clients.model_registry import ModelRegistry, Progress
-from ml_scoring.clients.model_stores import ModelStore, StoreAccess, open_store
 from ml_scoring.domain.models import ModelReference, ModelStoreAway, ModelUnusable, UnknownModel
+from service_kit.object_store.opening import open_store
+from service_kit.object_store.port import ObjectStore, StoreAccess
 
 BUCKET, REGION = "bloom-models", "eu-central-1"
 TINY = ModelReference("tiny-xlmr", "1")
@@ -105,7 +106,7 @@ def google() -> Iterator[GoogleStandIn]:
 
 
 @pytest.fixture(params=["s3", "gs"])
-def bucket(request, s3_endpoint, google) -> tuple[ModelStore, Put]:
+def bucket(request, s3_endpoint, google) -> tuple[ObjectStore, Put]:
     """An empty place in a bucket of either cloud, as a store and as a way to put objects into it."""
     prefix = f"released/{uuid4()}"
     if request.param == "gs":

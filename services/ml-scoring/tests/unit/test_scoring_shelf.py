@@ -12,10 +12,10 @@ from bloom_events.ids import TenantId
 from ml_scoring.clients import meters
 from ml_scoring.clients.model_registry import ModelRegistry
 from ml_scoring.clients.model_shelf import RETRY_SECONDS, Arrival, ModelShelf, Outcome, readiness
-from ml_scoring.clients.model_stores import FolderStore
 from ml_scoring.domain.limits import PoolShape
 from ml_scoring.domain.live_models import Choice
 from ml_scoring.domain.models import ModelReference, ModelUnusable, NoModelYet, UnknownModel
+from service_kit.object_store.folder import FolderStore
 
 DEFAULT = ModelReference("tiny-xlmr", "1")
 MINE, THEIRS = TenantId(uuid4()), TenantId(uuid4())

@@ -1,6 +1,7 @@
 """The dashboard of the platform: whether it answers, whether the log flows, whether it is used."""
 
 from tools.dashboards.panels import Dashboard, FromPrometheus, Kind, Panel, Row, Unit, counted, lines, quantiles, split_by
+from tools.dashboards.results import RESULTS
 
 _MINE = '{service=~"$service"}'
 
@@ -181,6 +182,24 @@ RESOURCES = Row(
             ),
         ),
         Panel(
+            "Statements",
+            "Statements a second that PostgreSQL did for each service, and those that failed.",
+            "Failures for longer than an outage that you know of; ten times as many as requests: something asks row by row.",
+            Unit.PER_SECOND,
+            lines(
+                f"sum by (service, outcome) (rate(bloom_database_statement_seconds_count{_MINE}[$__rate_interval]))",
+                "{{service}} {{outcome}}",
+            ),
+        ),
+        Panel(
+            "Time of a statement",
+            "The slowest of a hundred statements, by service.",
+            "Above 100 ms for ten minutes: a missing index, a lock, or a disk that is busy.",
+            Unit.SECONDS,
+            quantiles("bloom_database_statement_seconds", "service", 0.5, 0.99, where=_MINE),
+            bad_from=0.1,
+        ),
+        Panel(
             "Memory",
             "Resident memory, by service and process.",
             "It only grows, day after day: a leak.",
@@ -220,10 +239,10 @@ USED = Row(
         ),
         Panel(
             "People by the day",
-            "Different people who signed in or wrote, and new accounts.",
+            "Different people who signed in or wrote, sessions that were begun, and new accounts.",
             "Sudden steps: an outage of sign-in, or accounts made by a program.",
             Unit.NUMBER,
-            (counted("people.active", "day"), counted("people.signed-up", "day")),
+            (counted("people.active", "day"), counted("people.signed-in", "day"), counted("people.signed-up", "day")),
             kind=Kind.BARS,
         ),
     ),
@@ -233,5 +252,5 @@ PLATFORM = Dashboard(
     "bloom-platform",
     "Bloom: platform",
     "The first page to open: whether every service answers, whether events flow from one to the next, whether people use it.",
-    (ANSWERS, FLOWS, RESOURCES, USED),
+    (ANSWERS, FLOWS, RESULTS, RESOURCES, USED),
 )

@@ -57,16 +57,16 @@ def lines() -> tuple[Line, ...]:
     return tuple(sorted(found, key=lambda line: (line.package, *astuple(line))))
 
 
-def lines_of(path: Path) -> Iterator[Line]:
+def lines_of(path: Path, *, root: Path = ROOT) -> Iterator[Line]:
     """Those of one file; raises UnreadableLineError for a name that is put together, or fields that come from elsewhere."""
-    tree = ast.parse(path.read_text())
+    tree, place = ast.parse(path.read_text()), path.relative_to(root)
     package = path.parts[path.parts.index("src") + 1]
     for function in ast.walk(tree):
         if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             known = dict(_literal_dicts(function))
             for node in ast.walk(function):
                 if isinstance(node, ast.Call) and _is_logging(node):
-                    yield Line(_event(node, path), _level(node), tuple(sorted(_fields(node, known, path))), package)
+                    yield Line(_event(node, place), _level(node), tuple(sorted(_fields(node, known, place))), package)
                 elif isinstance(node, ast.Dict) and (written := _written_line(node)):
                     yield Line(*written, package)
 
@@ -85,25 +85,23 @@ def _level(call: ast.Call) -> str:
     return call.func.attr if isinstance(call.func, ast.Attribute) else ""
 
 
-def _event(call: ast.Call, path: Path) -> str:
+def _event(call: ast.Call, place: Path) -> str:
     name = call.args[0] if call.args else None
     if isinstance(name, ast.Constant) and isinstance(name.value, str):
         return name.value
     if isinstance(name, ast.Attribute) and name.attr == "TYPE":
         return OF_ITS_EVENT
-    raise UnreadableLineError(f"{path.relative_to(ROOT)}:{call.lineno}: the name of a log line is one string in the source")
+    raise UnreadableLineError(f"{place}:{call.lineno}: the name of a log line is one string in the source")
 
 
-def _fields(call: ast.Call, known: dict[str, list[str]], path: Path) -> Iterator[str]:
+def _fields(call: ast.Call, known: dict[str, list[str]], place: Path) -> Iterator[str]:
     for keyword in call.keywords:
         if keyword.arg is not None:
             yield "failure" if keyword.arg == "exc_info" else keyword.arg
         elif isinstance(keyword.value, ast.Name) and keyword.value.id in known:
             yield from known[keyword.value.id]
         else:
-            raise UnreadableLineError(
-                f"{path.relative_to(ROOT)}:{call.lineno}: fields come from a dict that is not written out beside it"
-            )
+            raise UnreadableLineError(f"{place}:{call.lineno}: fields come from a dict that is not written out beside it")
 
 
 def _literal_dicts(function: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[tuple[str, list[str]]]:

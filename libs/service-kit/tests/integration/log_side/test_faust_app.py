@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from service_kit import metrics
-from service_kit.faust_app import create_faust_app, take_fetches
+from service_kit.faust_app import FetchConsumer, create_faust_app, take_fetches
 
 COUNT = 600
 
@@ -111,6 +111,34 @@ async def test_a_rebalance_cancels_the_fetch_in_hand_and_every_record_is_handled
             assert second.values, "the second worker has partitions of its own"
             await eventually(lambda: is_true(lambda: log.committed(filled, filled) == COUNT))
     assert not set(first.values) & set(second.values), "nothing was handled by both"
+
+
+class StoppedOnce(FetchConsumer):
+    """Its flow stops for a moment right after the first fetch, where a rebalance stops it when the machine is slow."""
+
+    was_stopped = False
+
+    async def _wait_next_records(self, timeout):  # noqa: ASYNC109  # Faust's own signature
+        found = await super()._wait_next_records(timeout)
+        if found[0] and not self.was_stopped:
+            self.was_stopped = True
+            self.stop_flow()
+            asyncio.get_running_loop().call_later(0.2, self.resume_flow)
+        return found
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_what_was_fetched_while_the_flow_stood_still_comes_again(begun, log, build, filled, worker_of, eventually):
+    handler, more = Handler(), Handler()
+    if begun:
+        async with worker_of(lambda: build(handler)):
+            await eventually(lambda: is_true(lambda: log.committed(filled, filled) == COUNT))
+        log.write(filled, *[(b"key-%d" % (n % 20), b"more-%d" % n, []) for n in range(COUNT)])
+    app = build(more)
+    app.transport.Consumer = StoppedOnce
+    async with worker_of(lambda: app):
+        await eventually(more.has_all)
+    assert app.consumer.was_stopped
 
 
 async def test_a_worker_that_leaves_hands_its_partitions_over(build, log, filled, worker_of, eventually):

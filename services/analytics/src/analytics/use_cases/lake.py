@@ -20,7 +20,6 @@ from asyncpg import PostgresError
 
 from analytics.clients import lake_meters as meters
 from analytics.clients.lake_parquet import merged
-from analytics.clients.lake_stores import LakeStore
 from analytics.domain.lake.fields import LAKE_TOPICS, LAKE_TYPES
 from analytics.domain.lake.files import (
     DATA,
@@ -41,6 +40,7 @@ from service_kit.consuming import LogRecord
 from service_kit.database import Connection
 from service_kit.failpoints import Failpoint, no_failpoint
 from service_kit.log_reader import Place
+from service_kit.object_store.port import ObjectStore, content_of
 from service_kit.unit_of_work import Clock, utc_now
 
 log = structlog.get_logger(__name__)
@@ -102,7 +102,7 @@ class Lake:
     def __init__(
         self,
         log_reader: Log,
-        store: LakeStore,
+        store: ObjectStore,
         rows: Rows,
         connect: Connect,
         *,
@@ -233,7 +233,7 @@ class Lake:
             done.compacted += 1
 
     async def _merge(self, day: Day, generation: int, paths: Sequence[str]) -> LakeFile:
-        contents = [await asyncio.to_thread(self._store.get, path) for path in paths]
+        contents = [await asyncio.to_thread(content_of, self._store, path) for path in paths]
         content, rows = await asyncio.to_thread(merged, day.type, contents)
         file = compacted(day, generation, rows, content)
         await asyncio.to_thread(self._store.put, file.path, content)
@@ -253,7 +253,7 @@ class Lake:
         there = self._store.paths(manifest_folder(on))
         last = there[-1] if there else ""
         path, content = manifest_path(on, revision), manifest(on, revision, listed)
-        if last > path or (last == path and self._store.get(path) != content):
+        if last > path or (last == path and content_of(self._store, path) != content):
             revision = revision_of(last) + 1
             path, content = manifest_path(on, revision), manifest(on, revision, listed)
         self._store.put(path, content)

@@ -18,7 +18,6 @@ import pytest
 from confluent_kafka import Producer
 from pydantic import SecretStr
 
-from analytics.clients.lake_stores import FolderLake, LakeAccess, LakeStore, open_lake_store
 from analytics.domain.lake.fields import LAKE_TOPICS, LAKE_TYPES
 from analytics.domain.lake.rows import Pseudonyms, Rows
 from analytics.repository.lake import connect
@@ -27,9 +26,12 @@ from bloom_events.appointments import AppointmentBooked, VisitType
 from bloom_events.envelope import Envelope, to_kafka, wrap
 from bloom_events.event import Event
 from bloom_events.ids import TenantId, new_id
-from local_stack.objects import ObjectStore
+from local_stack.objects import ObjectStore as S3Server
 from local_stack.postgres import ServiceDatabase
 from service_kit.log_reader import LogReader
+from service_kit.object_store.folder import FolderStore
+from service_kit.object_store.opening import open_store
+from service_kit.object_store.port import ObjectStore, StoreAccess, content_of
 from service_kit.testing import FixedClock
 
 NOW = datetime(2026, 11, 3, 12, 0, tzinfo=UTC)
@@ -43,7 +45,7 @@ class Shore:
 
     database: ServiceDatabase
     bootstrap: str
-    store: LakeStore
+    store: ObjectStore
     address: str
     access: Mapping[str, str]
     clock: FixedClock = field(default_factory=lambda: FixedClock(NOW))
@@ -114,7 +116,7 @@ class Shore:
         return subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
 
     def manifest(self, on: str) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.store.get(self.store.paths(f"manifests/date={on}/")[-1]))
+        found: dict[str, Any] = json.loads(content_of(self.store, self.store.paths(f"manifests/date={on}/")[-1]))
         return found
 
     def listed(self) -> set[str]:
@@ -122,7 +124,7 @@ class Shore:
         newest: dict[str, str] = {}
         for path in self.store.paths("manifests/"):
             newest[path.rpartition("/")[0]] = path
-        return {file["path"] for path in newest.values() for file in json.loads(self.store.get(path))["files"]}
+        return {file["path"] for path in newest.values() for file in json.loads(content_of(self.store, path))["files"]}
 
     def data(self) -> set[str]:
         return set(self.store.paths("type="))
@@ -185,7 +187,7 @@ def make_database(service_database: Callable[..., ServiceDatabase]) -> Callable[
 async def shore(make_database: Callable[[], ServiceDatabase], kafka_topics: str, tmp_path: Path) -> Shore:
     """A lake in a folder."""
     folder = tmp_path / "lake"
-    opened = Shore(make_database(), kafka_topics, FolderLake(folder), str(folder), {})
+    opened = Shore(make_database(), kafka_topics, FolderStore(folder), str(folder), {})
     await opened.begin_at_the_end()
     return opened
 
@@ -196,9 +198,9 @@ def documented(shore: Shore) -> Documented:
 
 
 @pytest.fixture
-async def bucket_shore(make_database: Callable[[], ServiceDatabase], kafka_topics: str, object_store: ObjectStore) -> Shore:
+async def bucket_shore(make_database: Callable[[], ServiceDatabase], kafka_topics: str, object_store: S3Server) -> Shore:
     """A lake in the bucket of the object store, below a prefix of its own."""
-    access = LakeAccess(
+    access = StoreAccess(
         endpoint=object_store.url,
         region="us-east-1",
         access_key=SecretStr(object_store.access_key),
@@ -210,7 +212,7 @@ async def bucket_shore(make_database: Callable[[], ServiceDatabase], kafka_topic
         "ANALYTICS_LAKE_STORE_ACCESS_KEY": object_store.access_key,
         "ANALYTICS_LAKE_STORE_SECRET_KEY": object_store.secret_key,
     }
-    opened = Shore(make_database(), kafka_topics, open_lake_store(address, access), address, told)
+    opened = Shore(make_database(), kafka_topics, open_store(address, access), address, told)
     await opened.begin_at_the_end()
     return opened
 

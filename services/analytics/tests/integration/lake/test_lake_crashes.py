@@ -12,6 +12,7 @@ import pytest
 from services.analytics.tests.integration.lake.conftest import Shore, settled
 
 from analytics.use_cases.lake import FAILPOINTS, Lake, Timing
+from service_kit.object_store.port import content_of
 
 TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 YESTERDAY = TODAY - timedelta(days=1)
@@ -21,7 +22,7 @@ KILLED = -9
 
 def ids_in(shore: Shore) -> Counter[UUID]:
     """The id of every booking that the manifests name, as DuckDB reads it."""
-    files = [pq.read_table(pa.BufferReader(shore.store.get(path))) for path in shore.listed() if path.startswith(BOOKED)]
+    files = [pq.read_table(pa.BufferReader(content_of(shore.store, path))) for path in shore.listed() if path.startswith(BOOKED)]
     bookings = pa.concat_tables(files)  # noqa: F841  # DuckDB finds it by its name
     with duckdb.connect() as connection:
         return Counter(UUID(found) for (found,) in connection.execute("select event_id from bookings").fetchall())

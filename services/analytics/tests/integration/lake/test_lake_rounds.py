@@ -19,6 +19,7 @@ from bloom_events.registry import EVENT_TYPES
 from bloom_events.topics import APPOINTMENTS, USERS
 from local_stack.postgres import ServiceDatabase
 from service_kit.errors import ServiceUnavailable
+from service_kit.object_store.port import content_of
 
 EXAMPLES = Path(__file__).parents[5] / "libs/events/examples"
 DAY = timedelta(days=1)
@@ -73,8 +74,8 @@ async def test_days_that_are_over_become_one_file_each_without_what_came_twice(s
     (file,) = shore.manifest("2026-11-02")["files"]
     assert file["is_compacted"]
     assert file["rows"] == 60
-    assert file["sha256"] == hashlib.sha256(shore.store.get(file["path"])).hexdigest()
-    assert file["bytes"] == len(shore.store.get(file["path"]))
+    assert file["sha256"] == hashlib.sha256(content_of(shore.store, file["path"])).hexdigest()
+    assert file["bytes"] == len(content_of(shore.store, file["path"]))
     assert Counter(documented.ids()) == Counter(event.id for event in events)
 
 

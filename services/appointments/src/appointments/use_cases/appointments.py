@@ -17,7 +17,7 @@ from appointments.repository.therapists import TherapistRepository
 from bloom_events.appointments import VisitType
 from bloom_events.event import Event
 from bloom_events.ids import AppointmentId, PatientId, TherapistId, new_id
-from service_kit.etags import check_revision
+from service_kit.revisions import check_revision
 from service_kit.unit_of_work import Transaction, UnitOfWork
 
 

@@ -20,7 +20,7 @@ from appointments.domain.therapists import Therapist
 from appointments.repository.appointments import AppointmentRepository
 from appointments.repository.availability import AvailabilityRepository
 from appointments.repository.therapists import TherapistRepository
-from service_kit.etags import check_revision
+from service_kit.revisions import check_revision
 from service_kit.unit_of_work import UnitOfWork
 
 

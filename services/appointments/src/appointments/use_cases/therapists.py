@@ -14,7 +14,7 @@ from appointments.domain.therapists import DirectoryFilter, Therapist
 from appointments.repository.appointments import AppointmentRepository
 from appointments.repository.availability import AvailabilityRepository
 from appointments.repository.therapists import TherapistRepository
-from service_kit.etags import check_revision
+from service_kit.revisions import check_revision
 from service_kit.unit_of_work import Transaction, UnitOfWork
 
 # One look for free slots reads at most this many therapists, so that a range in which nobody is free stays cheap.

@@ -8,7 +8,7 @@ from auth.domain.users import User
 from auth.repository.users import UserRepository, read_signed_in
 from auth.use_cases.callers import require_live_session
 from bloom_events.ids import SessionId, UserId
-from service_kit.etags import check_revision
+from service_kit.revisions import check_revision
 from service_kit.tokens import Caller
 from service_kit.unit_of_work import UnitOfWork
 

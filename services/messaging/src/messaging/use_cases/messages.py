@@ -19,7 +19,7 @@ from messaging.repository.attachments import AttachmentRepository
 from messaging.repository.conversations import ConversationRepository
 from messaging.repository.messages import MessageRepository, StoredMessage, with_files
 from messaging.use_cases.texts import bring_key, bring_key_of_message, key_for_writing, key_of_version, open_messages
-from service_kit.etags import check_revision
+from service_kit.revisions import check_revision
 from service_kit.unit_of_work import Transaction, UnitOfWork
 
 

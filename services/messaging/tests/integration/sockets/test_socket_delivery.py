@@ -114,7 +114,7 @@ async def test_without_wakes_a_push_comes_within_a_second(
         for number in range(10):
             sent = await patient.send(conversation, f"Message {number}")
             begun = time.monotonic()
-            assert await client.has(lambda me, sent=sent: sent["sequence"] in me.sequences(conversation))  # type: ignore[misc]
+            assert await client.has(lambda me, sent=sent: sent["sequence"] in me.sequences(conversation))  # type: ignore[misc]  # the default binds the loop's value
             worst = max(worst, time.monotonic() - begun)
             await asyncio.sleep(random.uniform(0, 0.1))
         assert worst < 1.0
@@ -133,7 +133,7 @@ async def test_a_change_that_commits_long_after_it_began_is_found(
         await transaction.connection.execute("select pg_current_xact_id()")
         for number in range(5):
             await other_patient.send(busy, f"Message {number}")
-            assert await other.has(lambda me, number=number: len(me.of("new-message")) > number)  # type: ignore[misc]
+            assert await other.has(lambda me, number=number: len(me.of("new-message")) > number)  # type: ignore[misc]  # the default binds the loop's value
             await asyncio.sleep(0.4)
         await transaction.connection.execute(
             "with c as (update conversations set last_sequence = last_sequence + 1 where id = $1 returning *)"

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import IO
 from uuid import uuid4
 
-from ml_scoring.clients.model_stores import Sink
 from ml_scoring.domain.models import ModelReference, ModelUnusable
 from ml_scoring.model.package import CONFIG, FileSeal, Package, SealedConfig
+from service_kit.object_store.port import Sink
 
 Copy = Callable[[str, Sink], None]
 """Writes the model's file of that name into the sink."""

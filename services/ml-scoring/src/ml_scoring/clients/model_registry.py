@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from ml_scoring.clients.model_cache import ModelCache
-from ml_scoring.clients.model_stores import FolderStore, ModelStore, Sink
 from ml_scoring.domain.models import ModelIdentity, ModelReference, ModelStoreAway, ModelUnusable, UnknownModel
 from ml_scoring.model.package import (
     CARD,
@@ -23,6 +23,9 @@ from ml_scoring.model.package import (
     check_file,
     read_config,
 )
+from service_kit.errors import ServiceUnavailable
+from service_kit.object_store.folder import FolderStore
+from service_kit.object_store.port import ObjectAbsent, ObjectStore, Sink
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class ModelRegistry:
     `report` hears, on another thread, about each tenth of a download.
     """
 
-    def __init__(self, store: ModelStore, cache: Path, report: Report) -> None:
+    def __init__(self, store: ObjectStore, cache: Path, report: Report) -> None:
         self._store = store
         self._cache = ModelCache(cache)
         self._report = report
@@ -74,7 +77,9 @@ class ModelRegistry:
         return await asyncio.to_thread(self._open, reference)
 
     def _list_models(self) -> list[ModelReference]:
-        places = (path.removesuffix(f"/{CONFIG}") for path in self._store.paths() if path.endswith(f"/{CONFIG}"))
+        with _models_errors():
+            paths = self._store.paths()
+        places = (path.removesuffix(f"/{CONFIG}") for path in paths if path.endswith(f"/{CONFIG}"))
         return sorted((found for found in map(_reference, places) if found), key=_in_order)
 
     def _describe(self, reference: ModelReference) -> ModelDescription:
@@ -98,13 +103,15 @@ class ModelRegistry:
 
     def _config(self, reference: ModelReference) -> tuple[SealedConfig, bytes]:
         sink = _Bounded(CONFIG, LONGEST_CONFIG_BYTES)
-        self._store.copy(f"{reference}/{CONFIG}", sink)
+        with _models_errors():
+            self._store.copy(f"{reference}/{CONFIG}", sink)
         return read_config(sink.getvalue(), expected=reference), sink.getvalue()
 
     def _copy(self, reference: ModelReference, name: str, into: Sink) -> None:
         """Copy a file that the config names, which makes its absence a fault of the model."""
         try:
-            self._store.copy(f"{reference}/{name}", into)
+            with _models_errors():
+                self._store.copy(f"{reference}/{name}", into)
         except UnknownModel as error:
             raise ModelUnusable(f"{name} is missing") from error
 
@@ -140,6 +147,17 @@ class _Bounded(io.BytesIO):
         if self.tell() + len(part) > self._longest:
             raise ModelUnusable(f"{self._path} is longer than {self._longest} bytes")
         return super().write(part)
+
+
+@contextmanager
+def _models_errors() -> Iterator[None]:
+    """Say what the store says in the words of models."""
+    try:
+        yield
+    except ObjectAbsent as error:
+        raise UnknownModel from error
+    except ServiceUnavailable as error:
+        raise ModelStoreAway(error.detail) from error
 
 
 def _reference(place: str) -> ModelReference | None:

@@ -14,11 +14,13 @@ import faust
 from bloom_events.envelope import Envelope
 from bloom_events.event import Event
 from notifications.agents import accounts, appointments, contacts, crisis
+from notifications.agents.fetches import Fetches
 from notifications.domain.watch import Patience
 from notifications.use_cases.consumer import CONSUMER
 from service_kit.chores import Chore
-from service_kit.consuming import Consuming, Handler, Parker
-from service_kit.faust_app import consume_topics
+from service_kit.consuming import Handler, Parker, decode_whole
+from service_kit.consuming_fetches import FetchConsuming
+from service_kit.faust_app import consume_fetches
 from service_kit.worker_database import UnitOfWorkFor
 
 LISTENS_TO: tuple[type[Event], ...] = tuple(
@@ -26,7 +28,9 @@ LISTENS_TO: tuple[type[Event], ...] = tuple(
 )
 
 
-def consuming(unit_of_work_for: UnitOfWorkFor, parker: Parker, *, patience: Patience, watchdog: Chore) -> Consuming:
+def consuming(
+    unit_of_work_for: UnitOfWorkFor, parker: Parker, *, patience: Patience, watchdog: Chore
+) -> FetchConsuming[Envelope[Any]]:
     """The one consumer of everything that this service listens to."""
     every = (
         crisis.handlers(unit_of_work_for, patience=patience, watchdog=watchdog),
@@ -34,12 +38,14 @@ def consuming(unit_of_work_for: UnitOfWorkFor, parker: Parker, *, patience: Pati
         contacts.handlers(unit_of_work_for),
         appointments.handlers(unit_of_work_for),
     )
-    return Consuming(CONSUMER, {event: _in_turn(event, every) for event in LISTENS_TO}, parker)
+    alone = {event: _in_turn(event, every) for event in LISTENS_TO}
+    hear_calm = crisis.hearing_calm(unit_of_work_for, patience=patience, watchdog=watchdog)
+    return FetchConsuming(CONSUMER, LISTENS_TO, Fetches(alone, hear_calm), parker, decode=decode_whole)
 
 
-def register_agents(app: faust.App, consumer: Consuming) -> None:
+def register_agents(app: faust.App, consumer: FetchConsuming[Envelope[Any]]) -> None:
     """Take whole fetches of all topics; a fetch is acknowledged when all of it is in the database."""
-    consume_topics(app, consumer, sorted({event.TOPIC.name for event in LISTENS_TO}))
+    consume_fetches(app, consumer, sorted({event.TOPIC.name for event in LISTENS_TO}))
 
 
 def _in_turn(event: type[Event], every: Iterable[Mapping[type[Event], Handler]]) -> Handler:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from bloom_events.envelope import Envelope
 from bloom_events.event import Event
@@ -27,11 +27,31 @@ LISTENS_TO: tuple[type[Event], ...] = (
     AlertSeen,
 )
 
+HearCalm: TypeAlias = Callable[[Sequence[Envelope[Any]]], Awaitable[None]]
+"""Takes events of one organisation that call nobody, in the order of the log."""
+
+
+def hearing_calm(unit_of_work_for: UnitOfWorkFor, *, patience: Patience, watchdog: Chore, clock: Clock = utc_now) -> HearCalm:
+    """What is done about many events that call nobody: one transaction for all of an organisation.
+
+    `watchdog` hears of messages until when they may wait for their scores.
+    """
+
+    async def hear(causes: Sequence[Envelope[Any]]) -> None:
+        # They publish nothing, so it does not matter whose correlation the unit of work has.
+        uow = await unit_of_work_for(causes[0])
+        due_at = await messages.hear_calm(uow, causes, patience=patience, now=clock())
+        if due_at is not None:
+            watchdog.due_at(due_at)
+
+    return hear
+
 
 def handlers(
     unit_of_work_for: UnitOfWorkFor, *, patience: Patience, watchdog: Chore, clock: Clock = utc_now
 ) -> Mapping[type[Event], Handler]:
-    """What is done about each kind of event; `watchdog` hears of every message until when it may wait for its score."""
+    """What is done about each kind of event that comes alone; what calls nobody goes the way of `hearing_calm`."""
+    hear_calm = hearing_calm(unit_of_work_for, patience=patience, watchdog=watchdog, clock=clock)
 
     async def score(cause: Envelope[Any]) -> None:
         await messages.hear_score(await unit_of_work_for(cause), cause, now=clock())
@@ -40,9 +60,7 @@ def handlers(
         await messages.hear_withdrawal(await unit_of_work_for(cause), cause)
 
     async def message(cause: Envelope[Any]) -> None:
-        heard = await messages.hear_message(await unit_of_work_for(cause), cause, patience=patience, now=clock())
-        if heard is not None and heard.due_at is not None:
-            watchdog.due_at(heard.due_at)
+        await hear_calm([cause])
 
     async def deletion(cause: Envelope[Any]) -> None:
         await messages.hear_deletion(await unit_of_work_for(cause), cause)

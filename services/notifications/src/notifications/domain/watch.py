@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TypeAlias
 
 from bloom_events.alerts import AlertCause
 from bloom_events.ids import ConversationId, MessageId, PatientId, UserId
@@ -33,6 +34,10 @@ class Score:
     scored_at: datetime
 
 
+ChangeKey: TypeAlias = tuple[MessageId, int]
+"""A message and the number of its change."""
+
+
 @dataclass(frozen=True, slots=True)
 class WatchedMessage:
     """One change of a message. `due_at` is when a person has to read it; None once it has a score or a person was called.
@@ -51,6 +56,10 @@ class WatchedMessage:
     due_at: datetime | None = None
     score: Score | None = None
     unscored_at: datetime | None = None
+
+    @property
+    def key(self) -> ChangeKey:
+        return self.message_id, self.revision
 
     def heard(self, *, committed_at: datetime, patience: Patience, now: datetime) -> WatchedMessage:
         """The message itself has come; it waits for a score unless that was quicker.

@@ -24,7 +24,7 @@ from notifications.use_cases.consumer import CONSUMER
 from notifications.use_cases.deliveries import sent_about
 from notifications.use_cases.raising import plan_for, tell
 from service_kit import inbox
-from service_kit.etags import check_revision
+from service_kit.revisions import check_revision
 from service_kit.unit_of_work import Transaction, UnitOfWork
 
 MOST_ON_A_TIMELINE = 200

@@ -11,7 +11,7 @@ from notifications.domain.chain import Chain, Deadlines
 from notifications.domain.outcomes import PersonCannotBeCalled
 from notifications.repository.chains import ChainRepository
 from notifications.repository.people import PeopleRepository
-from service_kit.etags import check_revision
+from service_kit.revisions import check_revision
 from service_kit.unit_of_work import UnitOfWork
 
 

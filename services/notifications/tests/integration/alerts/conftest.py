@@ -151,7 +151,7 @@ class Ward:
             case RiskScored():
                 return await messages.hear_score(uow, event, now=now)
             case MessageSent() | MessageEdited():
-                await messages.hear_message(uow, event, patience=self.patience, now=now)
+                await messages.hear_calm(uow, [event], patience=self.patience, now=now)
             case MessageDeleted():
                 await messages.hear_deletion(uow, event)
             case RiskWithdrawn():

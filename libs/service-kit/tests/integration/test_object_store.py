@@ -1,5 +1,6 @@
 """Every kind of store behind the one port keeps, lists, gives and removes files; all are real servers but Google's."""
 
+import io
 import json
 import re
 import threading
@@ -13,15 +14,17 @@ from uuid import uuid4
 import pytest
 from pydantic import SecretStr
 
-from analytics.clients.lake_stores import FolderLake, LakeAccess, LakeStore, open_lake_store
 from local_stack.ports import free_port
 from service_kit.errors import ServiceUnavailable
+from service_kit.object_store.folder import FolderStore
+from service_kit.object_store.opening import open_store
+from service_kit.object_store.port import ObjectAbsent, ObjectStore, StoreAccess, content_of
 
 BUCKET = "bloom-lake"
 
 
 class GoogleStandIn(ThreadingHTTPServer):
-    """The calls of Cloud Storage's JSON API that a lake needs: upload in one request, list in pages, download, delete."""
+    """The calls of Cloud Storage's JSON API that a store needs: upload in one request, list in pages, download, delete."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), GoogleAnswers)
@@ -90,17 +93,17 @@ def google() -> Iterator[GoogleStandIn]:
 
 
 @pytest.fixture(params=["folder", "s3", "gcs"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> LakeStore:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     if request.param == "folder":
-        return open_lake_store(f"file://{tmp_path}/the%20lake")
+        return open_store(f"file://{tmp_path}/the%20store")
     if request.param == "gcs":
-        return open_lake_store(f"gs://{BUCKET}/{uuid4()}", LakeAccess(endpoint=request.getfixturevalue("google").endpoint))
+        return open_store(f"gs://{BUCKET}/{uuid4()}", StoreAccess(endpoint=request.getfixturevalue("google").endpoint))
     server = request.getfixturevalue("object_store")
     keys = {"access_key": SecretStr(server.access_key), "secret_key": SecretStr(server.secret_key)}
-    return open_lake_store(f"s3://{BUCKET}/{uuid4()}", LakeAccess(endpoint=server.url, region="us-east-1", **keys))
+    return open_store(f"s3://{BUCKET}/{uuid4()}", StoreAccess(endpoint=server.url, region="us-east-1", **keys))
 
 
-def test_what_is_put_is_listed_in_order_and_given_again(store: LakeStore) -> None:
+def test_what_is_put_is_listed_in_order_and_given_again(store: ObjectStore) -> None:
     for name in ("b", "c", "a"):
         store.put(f"type=x/date=2026-11-03/{name}.parquet", name.encode() * 3)
     store.put("manifests/date=2026-11-03/0000000001.json", b"{}")
@@ -108,37 +111,49 @@ def test_what_is_put_is_listed_in_order_and_given_again(store: LakeStore) -> Non
     assert store.paths("type=") == [f"type=x/date=2026-11-03/{name}.parquet" for name in "abc"]
     assert len(store.paths("")) == 4
     assert store.paths("type=y") == []
-    assert store.get("type=x/date=2026-11-03/b.parquet") == b"bbb"
+    assert content_of(store, "type=x/date=2026-11-03/b.parquet") == b"bbb"
 
 
-def test_a_file_is_replaced_and_removed_and_removing_it_again_is_no_error(store: LakeStore) -> None:
+def test_a_file_is_replaced_and_removed_and_removing_it_again_is_no_error(store: ObjectStore) -> None:
     store.put("type=x/a", b"old")
     store.put("type=x/a", b"new")
-    assert store.get("type=x/a") == b"new"
+    assert content_of(store, "type=x/a") == b"new"
     for _ in range(2):
         store.remove("type=x/a")
     assert store.paths("") == []
-    with pytest.raises(ServiceUnavailable):
-        store.get("type=x/a")
+    with pytest.raises(ServiceUnavailable, match="lacks a file"):
+        content_of(store, "type=x/a")
+    with pytest.raises(ObjectAbsent):
+        store.copy("type=x/a", io.BytesIO())
 
 
 @pytest.mark.parametrize("address", [f"s3://{BUCKET}", f"gs://{BUCKET}"])
 def test_a_server_that_is_away_is_one_kind_of_error(address: str) -> None:
     keys = {"access_key": SecretStr("a"), "secret_key": SecretStr("b")}
-    access = LakeAccess(endpoint=f"http://127.0.0.1:{free_port()}", region="us-east-1", **keys)
+    access = StoreAccess(endpoint=f"http://127.0.0.1:{free_port()}", region="us-east-1", **keys)
     with pytest.raises(ServiceUnavailable):
-        open_lake_store(address, access).remove("type=x/a")
+        open_store(address, access).remove("type=x/a")
 
 
 def test_a_folder_shows_no_file_that_is_not_whole(tmp_path: Path) -> None:
-    store = FolderLake(tmp_path)
+    store = FolderStore(tmp_path)
     store.put("type=x/a", b"whole")
     (tmp_path / ".partial" / "half").write_bytes(b"ha")
 
     assert store.paths("") == ["type=x/a"]
 
 
-@pytest.mark.parametrize("address", ["", "s3://", "gs://", "http://bucket", "file://"])
-def test_an_address_that_is_no_lake_is_refused(address: str) -> None:
-    with pytest.raises(ValueError, match="a lake is"):
-        open_lake_store(address)
+def test_a_folder_lists_what_lies_behind_links_and_nothing_when_it_is_not_there(tmp_path: Path) -> None:
+    FolderStore(tmp_path / "elsewhere").put("1/config.json", b"{}")
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store/model").symlink_to(tmp_path / "elsewhere")
+
+    assert FolderStore(tmp_path / "store").paths() == ["model/1/config.json"]
+    assert FolderStore(tmp_path / "store").paths("model/1/c") == ["model/1/config.json"]
+    assert FolderStore(tmp_path / "absent").paths() == []
+
+
+@pytest.mark.parametrize("address", ["", "s3://", "gs://", "http://bucket", "file://", "file://host/folder"])
+def test_an_address_that_is_no_store_is_refused(address: str) -> None:
+    with pytest.raises(ValueError, match="a store is"):
+        open_store(address)
