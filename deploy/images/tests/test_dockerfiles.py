@@ -96,6 +96,12 @@ def test_the_model_runtime_is_in_the_image_that_scores_and_in_no_other() -> None
     assert holders == {"ml-scoring"}
 
 
+def test_large_readers_of_files_that_tests_and_analysts_use_are_in_no_image() -> None:
+    assert not [
+        each.name for each in images() if re.search(r"^(pyarrow|duckdb|pandas)==", (ROOT / each.lock).read_text(), re.MULTILINE)
+    ]
+
+
 def test_versions_in_images_are_those_that_the_tests_run_on() -> None:
     tested = {package.name: package.version for package in locked_packages((ROOT / "requirements" / "dev.txt").read_text())}
     for each in images():

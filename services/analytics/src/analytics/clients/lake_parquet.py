@@ -1,47 +1,57 @@
-"""Parquet files of the lake: explicit types for each type of event, zstd inside, the same bytes for the same rows."""
+"""Parquet files of the lake: a schema for each type of event, and one file made of many."""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+from arro3.core import Array, ChunkedArray, DataType, Field, Schema, Table
+from arro3.io import read_parquet
 
+from analytics.clients.parquet_columns import (
+    DAY,
+    FLAG,
+    INTEGER,
+    NUMBER,
+    ROW_GROUP_ROWS,
+    TEXT,
+    TEXTS,
+    TIME,
+    column,
+    fields_of,
+    table_of,
+    written,
+)
 from analytics.domain.lake.columns import Kind
 from analytics.domain.lake.fields import COMMON, LAKE_TYPES, columns_of
 from analytics.domain.lake.rows import Row
 
-ROW_GROUP_ROWS = 131_072
-
-_ARROW: Mapping[Kind, pa.DataType] = MappingProxyType(
+_TYPES: Mapping[Kind, DataType] = MappingProxyType(
     {
-        Kind.TEXT: pa.string(),
-        Kind.TEXTS: pa.list_(pa.string()),
-        Kind.INTEGER: pa.int64(),
-        Kind.NUMBER: pa.float64(),
-        Kind.FLAG: pa.bool_(),
-        Kind.TIME: pa.timestamp("us", tz="UTC"),
-        Kind.DAY: pa.date32(),
+        Kind.TEXT: TEXT,
+        Kind.TEXTS: TEXTS,
+        Kind.INTEGER: INTEGER,
+        Kind.NUMBER: NUMBER,
+        Kind.FLAG: FLAG,
+        Kind.TIME: TIME,
+        Kind.DAY: DAY,
     }
 )
 
 
 @cache
-def schema_of(wire_type: str) -> pa.Schema:
+def schema_of(wire_type: str) -> Schema:
     """The columns of a type's files."""
-    common = [pa.field(name, _ARROW[kind], nullable=False) for name, (kind, _) in COMMON.items()]
-    return pa.schema([*common, *(pa.field(each.name, _ARROW[each.kind]) for each in columns_of(LAKE_TYPES[wire_type]))])
+    common = [Field(name, _TYPES[kind], nullable=False) for name, (kind, _) in COMMON.items()]
+    return Schema([*common, *(Field(each.name, _TYPES[each.kind]) for each in columns_of(LAKE_TYPES[wire_type]))])
 
 
 def encoded(wire_type: str, rows: Sequence[Row]) -> bytes:
     """A file of these rows."""
     schema = schema_of(wire_type)
-    columns = [pa.array(values, type=field.type) for values, field in zip(zip(*rows, strict=True), schema, strict=True)]
-    return _written(pa.Table.from_arrays(columns, schema=schema))
+    values = dict(zip(schema.names, zip(*rows, strict=True), strict=True))
+    return written(table_of(values, schema))
 
 
 def merged(wire_type: str, files: Sequence[bytes]) -> tuple[bytes, int]:
@@ -50,23 +60,32 @@ def merged(wire_type: str, files: Sequence[bytes]) -> tuple[bytes, int]:
     All of a day of one type is in memory meanwhile. Files from before a field was added have nulls in its column.
     """
     schema = schema_of(wire_type)
-    table = pa.concat_tables([_fitted(pq.read_table(io.BytesIO(file)), schema) for file in files])
-    table = table.sort_by([("log_partition", "ascending"), ("log_offset", "ascending")])
-    numbered = pa.table({"event_id": table["event_id"], "row": pa.array(range(table.num_rows), pa.int64())})
-    firsts = numbered.group_by("event_id").aggregate([("row", "min")])["row_min"].combine_chunks()
-    kept = table.take(firsts.sort())
-    return _written(kept), kept.num_rows
+    tables = [_fitted(read_parquet(file, batch_size=ROW_GROUP_ROWS).read_all(), schema) for file in files]
+    table = Table.from_batches([batch for each in tables for batch in each.to_batches()], schema=schema)
+    (batch,) = table.combine_chunks().to_batches()
+    kept = batch.take(Array(_firsts(table), DataType.uint64()))
+    return written(Table.from_batches([kept])), kept.num_rows
 
 
-def _fitted(table: Any, schema: pa.Schema) -> Any:  # pyarrow ships no types
+def _firsts(table: Table) -> list[int]:
+    """The row of each event's first record in the log, in the log's order."""
+    places = zip(table["log_partition"].to_pylist(), table["log_offset"].to_pylist(), range(table.num_rows), strict=True)
+    events = table["event_id"].to_pylist()
+    rows: dict[str, int] = {}
+    for _, _, row in sorted(places):
+        rows.setdefault(events[row], row)
+    return list(rows.values())
+
+
+def _fitted(table: Table, schema: Schema) -> Table:
+    """The table with the columns of the schema, those that it lacks without values."""
+    there = set(table.column_names)
     columns = [
-        table[field.name].cast(field.type) if field.name in table.column_names else pa.nulls(table.num_rows, field.type)
-        for field in schema
+        table[field.name].cast(field.type) if field.name in there else _nothing(table.num_rows, field.type)
+        for field in fields_of(schema)
     ]
-    return pa.Table.from_arrays(columns, schema=schema)
+    return Table.from_arrays(columns, schema=schema)
 
 
-def _written(table: Any) -> bytes:
-    target = io.BytesIO()
-    pq.write_table(table.combine_chunks(), target, compression="zstd", row_group_size=ROW_GROUP_ROWS)
-    return target.getvalue()
+def _nothing(rows: int, kind: DataType) -> ChunkedArray:
+    return ChunkedArray([column([None] * rows, kind)])

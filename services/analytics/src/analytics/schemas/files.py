@@ -7,6 +7,9 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from arro3.core import Field, Schema
+
+from analytics.clients.parquet_columns import FLAG, INTEGER, NUMBER, SMALL_INTEGER, TEXT, TIME, table_of, written
 from analytics.domain.questions import Question
 from analytics.use_cases.points import Point, Series
 
@@ -19,6 +22,14 @@ _NUMBERS = (
     "window_start", "window_end", "count", "total", "share", "p50", "p90", "p95", "p99", "cumulative", "revision", "is_final",
     "is_suppressed",
 )  # fmt: skip
+# What is not listed is text.
+_TYPES = {
+    **dict.fromkeys(("window_start", "window_end"), TIME),
+    **dict.fromkeys(("count", "total", "cumulative"), INTEGER),
+    **dict.fromkeys(("share", "p50", "p90", "p95", "p99"), NUMBER),
+    **dict.fromkeys(("is_final", "is_suppressed"), FLAG),
+    "revision": SMALL_INTEGER,
+}
 
 Row = dict[str, Any]
 
@@ -47,20 +58,9 @@ def as_csv(question: Question, series: Sequence[Series]) -> bytes:
 
 def as_parquet(question: Question, series: Sequence[Series]) -> bytes:
     """The rows with their types; times are microseconds in UTC."""
-    # Fifty megabytes that only those need who ask for such a file.
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    moment, number, real = pa.timestamp("us", tz="UTC"), pa.int64(), pa.float64()
-    kinds = {
-        "window_start": moment, "window_end": moment, "count": number, "total": number, "cumulative": number,
-        "revision": pa.int32(), "is_final": pa.bool_(), "is_suppressed": pa.bool_(),
-        **dict.fromkeys(("share", "p50", "p90", "p95", "p99"), real),
-    }  # fmt: skip
-    schema = pa.schema([(name, kinds.get(name, pa.string())) for name in columns_of(question)])
-    sink = io.BytesIO()
-    parquet.write_table(pa.Table.from_pylist(list(rows_of(question, series)), schema=schema), sink, compression="zstd")
-    return sink.getvalue()
+    rows = list(rows_of(question, series))
+    schema = Schema([Field(name, _TYPES.get(name, TEXT)) for name in columns_of(question)])
+    return written(table_of({name: [row[name] for row in rows] for name in schema.names}, schema))
 
 
 def _row(question: Question, dimensions: Mapping[str, str], period: str, point: Point) -> Row:
