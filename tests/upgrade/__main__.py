@@ -1,6 +1,6 @@
 """`python -m tests.upgrade [service ..]`: the code of before on the tables of now, as an upgrade and a rollback meet it.
 
-The code of before is a release's (`--from v1.2`), or for each service that which was there when its newest migration came. Its own
+The code of before is a release's (`--from v1.2`), or for each service what its newest migration met. Its own
 tests on real servers are its witnesses: they run in a copy of that tree, on databases made by the migrations of now.
 """
 
