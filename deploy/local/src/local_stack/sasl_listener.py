@@ -44,7 +44,7 @@ class SaslListener:
 
 def let_in(bootstrap: str, name: str, password: str) -> None:
     """Have a running Kafka, reached in plain text at `bootstrap`, know this name and password."""
-    from confluent_kafka.admin import (
+    from confluent_kafka.admin import (  # type: ignore[attr-defined]  # documented there, and not said to be exported
         AdminClient,
         ScramCredentialInfo,
         ScramMechanism,
