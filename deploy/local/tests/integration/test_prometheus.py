@@ -36,8 +36,8 @@ def test_it_starts_with_the_committed_rules_and_tells_targets_that_it_does_not_r
     written = [yaml.safe_load(path.read_text())["groups"] for path in RULES.glob("*.yml")]
     names = {rule.get("alert") or rule.get("record") for groups in written for group in groups for rule in group["rules"]}
     assert loaded == names
-    # It asks two dozen processes with all rules in a fifth of this; agents of the services one pays for take it per process.
-    assert memory < 512 * 1024 * 1024
+    # Beside a whole platform, all 23 targets up, it took 65 MB.
+    assert memory < 256 * 1024 * 1024
 
 
 def test_its_configuration_follows_the_ports_of_the_stack():
