@@ -18,7 +18,7 @@ IMAGE_LISTS := $(patsubst requirements/%.in,%,$(wildcard requirements/images/*.i
 
 
 
-.PHONY: help setup train-setup model up down status logs reset demo check format test unit faults bench events replay promises lock cost lab-results terraform-schemas test-terraform test-cluster images sbom test-images go-tools publish promote retire smoke backup restore drill
+.PHONY: help setup train-setup model up down status logs reset demo check format test unit faults bench events replay promises lock cost lab-results terraform-schemas test-terraform test-cluster test-upgrade images sbom test-images go-tools publish promote retire smoke backup restore drill
 
 help:  ## Show this page
 	echo "Bloom: what you can say here (each command first installs what is missing)"
@@ -90,6 +90,9 @@ test: $(STAMP)  ## Everything CI runs: checks, tests on real servers, faults in 
 
 test-cluster: $(STAMP)  ## The chart on a real API server with simulated nodes (Go builds it once, 30 min): ONLY=qa picks values
 	$(RUN) -m tests.cluster $(ONLY)
+
+test-upgrade: $(STAMP)  ## The code of before on the tables of now, by its own tests: FROM=tag, ONLY=billing picks services
+	$(RUN) -m tests.upgrade $(ONLY) $(if $(FROM),--from $(FROM))
 
 faults: $(STAMP)  ## Kill things and look whether anything was lost: ROW=1,2 picks rows, LONG=1 the long form
 	$(RUN) -m tests.faults $(if $(ROW),--row $(ROW)) $(if $(LONG),--long)

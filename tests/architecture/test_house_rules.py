@@ -33,6 +33,7 @@ BREACHES = {
         "services/pets/migrations/0001_plumbing.sql": "create table outbox (id bigint);\n",
         "libs/service-kit/src/service_kit/outbox.sql": "create table outbox (id bigint, event_id uuid);\n",
     },
+    "migrations_fit_two_releases": {"services/pets/migrations/0002_names.sql": "alter table pets drop column name;\n"},
     "readmes_have_the_seven_headings": {
         "services/pets/pyproject.toml": "[project]\nname='pets'\n",
         "services/pets/README.md": "# Pets\n## For\n",

@@ -20,6 +20,7 @@ def test_a_month_of_the_database_is_its_hours_and_its_storage() -> None:
     assert bill("aws", "10k", prices).parts["PostgreSQL"] == pytest.approx(expected)
 
 
+@pytest.mark.promise("CO2")
 def test_nodes_that_may_be_taken_away_cost_less() -> None:
     prices = read_prices()
     on_demand = 0.10 * 730 + (3 + 2) * 0.0816 * 730

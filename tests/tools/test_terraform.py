@@ -157,12 +157,14 @@ def test_an_environment_is_one_call_of_a_cell_and_shares_neither_names_nor_addre
     assert len(states) == len(set(states)) == len(list(FOLDER.glob("environments/*/")))
 
 
+@pytest.mark.promise("TF4")
 def test_both_clouds_tell_the_chart_the_same_things() -> None:
     keys = [re.findall(r"^ {4}(\w+) +=", BY_NAME[f"cell-{cloud}"].text, re.MULTILINE) for cloud in ("aws", "gcp")]
     wanted = {"cell", "cloud", "region", "host", "postgresql", "valkey", "kafka", "services"}
     assert all(wanted <= set(each) for each in keys)
 
 
+@pytest.mark.promise("TF1")
 def test_one_code_base_makes_aws_google_cloud_and_confluent_cloud_within_a_major_version() -> None:
     sources = {found for module in MODULES for found in re.findall(r'source  = "([a-z]+/[a-z]+)"', module.text)}
     assert sources == {"hashicorp/aws", "hashicorp/google", "confluentinc/confluent"}
@@ -176,6 +178,34 @@ def test_a_cell_on_aws_has_kubernetes_postgresql_a_table_objects_and_the_functio
     assert used_types >= {"aws_eks_cluster", "aws_db_instance", "aws_dynamodb_table", "aws_s3_bucket", "aws_lambda_function"}
     sources = {Path(body["source"]).name for body in BY_NAME["cell-aws"].calls.values()}
     assert sources >= {"aws-eks", "aws-postgresql", "aws-dynamodb", "aws-storage", "aws-lab-results"}
+
+
+@pytest.mark.promise("K1")
+def test_kubernetes_is_autopilot_over_a_region_or_eks_over_subnets_that_a_cell_has_in_three_zones() -> None:
+    [google] = blocks("google_container_cluster")
+    assert google.body["enable_autopilot"] is True
+    # A place that is a region and not one of its zones.
+    assert google.body["location"] == "${var.region}"
+    [amazon] = blocks("aws_eks_cluster")
+    [network] = (body for body in amazon.body["vpc_config"] if "subnet_ids" in body)
+    assert network["subnet_ids"] == "${var.subnets}"
+    assert BY_NAME["cell-aws"].calls["cluster"]["subnets"] == "${module.network.node_subnets}"
+    assert BY_NAME["aws-network"].inputs["zones"]["default"] == 3
+
+
+@pytest.mark.promise("CO2")
+def test_what_is_used_is_what_is_paid_for() -> None:
+    assert [block.body["enable_autopilot"] for block in blocks("google_container_cluster")] == [True]
+    tables = list(blocks("aws_dynamodb_table"))
+    assert tables
+    assert {block.body["billing_mode"] for block in tables} == {"PAY_PER_REQUEST"}
+    [nodes] = blocks("aws_eks_node_group")
+    assert nodes.body["capacity_type"] == '${each.value.spot ? "SPOT" : "ON_DEMAND"}'
+    for path in FOLDER.glob("sizes/aws-*.json"):
+        groups = json.loads(path.read_text())["size"]["nodes"].values()
+        # What may be taken away is beside what may not, and both can shrink and grow.
+        assert {group["spot"] for group in groups} == {True, False}, path.name
+        assert all(group["minimum"] < group["maximum"] for group in groups), path.name
 
 
 @pytest.mark.promise("DR3")

@@ -95,10 +95,11 @@ def test_secrets_reach_the_steps_that_need_them_and_no_others() -> None:
         assert path.read_text().count("secrets.") == sum("secrets." in str(step.get("env", "")) for step in steps(path))
 
 
+@pytest.mark.promise("CI1")
 def test_what_is_published_was_checked_tested_and_built_first() -> None:
     verify, deliver = loaded(ROOT / ".github/workflows/verify.yml"), loaded(ROOT / ".github/workflows/deliver.yml")
     runs = [step["run"] for job in verify["jobs"].values() for step in job["steps"] if "run" in step]
-    assert {"make check", "make test", "make images", "make test-images", "make sbom"} <= set(runs)
+    assert {"make check", "make test", "make test-upgrade", "make images", "make test-images", "make sbom"} <= set(runs)
     assert deliver["on"] == {"push": {"branches": ["main"]}}
     assert deliver["jobs"]["publish"]["needs"] == "verify"
     assert deliver["jobs"]["verify"]["uses"] == "./.github/workflows/verify.yml"

@@ -53,6 +53,25 @@ def test_a_release_goes_through_qa_and_production_before_the_cells_one_after_the
     assert "health.yaml" in loaded(FOLDER / "root.yaml")["spec"]["source"]["directory"]["exclude"]
 
 
+@pytest.mark.promise("CI4")
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_a_cluster_is_brought_back_to_what_git_has_whatever_was_changed_in_it(name: str) -> None:
+    spec = loaded(APPLICATIONS[name])["spec"]
+    assert spec["syncPolicy"]["automated"] == {"prune": True, "selfHeal": True}
+    assert spec["source"]["repoURL"].endswith(".git")
+    # Whatever a controller may change by itself would be a drift that nobody sees: only replicas, which autoscalers own.
+    pointers = [each for entry in spec.get("ignoreDifferences", []) for each in entry["jsonPointers"]]
+    assert set(pointers) <= {"/spec/replicas"}
+
+
+@pytest.mark.promise("K9")
+def test_each_cell_lives_in_a_cluster_of_its_own() -> None:
+    places = {name: loaded(path)["spec"]["destination"] for name, path in APPLICATIONS.items()}
+    cells = [place["name"] for name, place in places.items() if name.startswith("cell-")]
+    assert len(cells) == len(set(cells)) == 2
+    assert not [place for name, place in places.items() if name.startswith("cell-") and "server" in place]
+
+
 @pytest.mark.parametrize("name", APPLICATIONS)
 def test_every_image_is_updated_by_its_digest_where_the_chart_takes_it(name: str, tmp_path: Path) -> None:
     notes = loaded(APPLICATIONS[name])["metadata"]["annotations"]

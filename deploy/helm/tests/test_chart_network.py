@@ -28,7 +28,7 @@ def peers(rules: list[dict[str, Any]], side: str) -> set[str]:
     return {label["app.kubernetes.io/name"] for label in labels if "app.kubernetes.io/name" in label}
 
 
-@pytest.mark.promise("PL20")
+@pytest.mark.promise("PL20", "K9")
 def test_nothing_is_allowed_that_no_policy_names(policies: dict[str, dict[str, Any]]) -> None:
     nothing = policies["bloom-nothing"]
     assert nothing == {

@@ -220,7 +220,7 @@ def test_an_api_asks_for_the_resources_of_the_contract_and_has_its_own_port(rend
     assert container["resources"] == wanted
 
 
-@pytest.mark.promise("K1", "K4")
+@pytest.mark.promise("K1", "K4", "CO2")
 def test_what_serves_clients_grows_by_processor_and_memory_and_workers_by_what_waits_for_them(
     render: Callable[..., Objects], platform: dict[str, Any]
 ) -> None:
@@ -272,7 +272,7 @@ def test_two_relays_stand_ready_of_which_a_lease_lets_one_work(render: Callable[
     assert {named(objects, "Deployment", f"{service}-relay")["spec"]["replicas"] for service in SERVICES} == {2}
 
 
-@pytest.mark.promise("K6")
+@pytest.mark.promise("K6", "SE7")
 @pytest.mark.parametrize(("mesh", "label"), [("linkerd", "linkerd.io/inject"), ("istio", "sidecar.istio.io/inject")])
 def test_a_mesh_finds_what_it_looks_for_on_every_pod(render: Callable[..., Objects], mesh: str, label: str) -> None:
     objects = render("production", f"--set=mesh.kind={mesh}")
@@ -282,6 +282,21 @@ def test_a_mesh_finds_what_it_looks_for_on_every_pod(render: Callable[..., Objec
             assert label in {**metadata["labels"], **metadata["annotations"]}
     strict = [each for each in objects if each["kind"] == "PeerAuthentication" and each["metadata"]["name"] == "bloom"]
     assert [each["spec"]["mtls"]["mode"] for each in strict] == (["STRICT"] if mesh == "istio" else [])
+
+
+@pytest.mark.promise("SE7")
+@pytest.mark.parametrize("installation", ["production", "cell-us", "cell-eu"])
+def test_in_production_no_pod_is_outside_the_mesh_that_encrypts_between_pods(
+    render: Callable[..., Objects], installation: str
+) -> None:
+    objects = render(installation)
+    deployments = [each["spec"]["template"]["metadata"] for each in objects if each["kind"] == "Deployment"]
+    told = [{**each["labels"], **each["annotations"]} for each in deployments]
+    assert len(told) == len(PROCESSES) + 1
+    # Linkerd's proxies speak mutual TLS with each other by themselves; Istio's take nothing else where they are told so.
+    assert all(each.get("linkerd.io/inject") == "enabled" or each.get("sidecar.istio.io/inject") == "true" for each in told)
+    if any("sidecar.istio.io/inject" in each for each in told):
+        assert named(objects, "PeerAuthentication", "bloom")["spec"]["mtls"] == {"mode": "STRICT"}
 
 
 def test_an_image_can_be_pinned_by_its_digest(render: Callable[..., Objects]) -> None:

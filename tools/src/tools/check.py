@@ -55,6 +55,7 @@ def typed_folders() -> list[str]:
         "tests/faults",
         "tests/bench",
         "tests/cluster",
+        "tests/upgrade",
         "notebooks",
     )
     return [str(folder.relative_to(ROOT)) for group in groups for folder in sorted(ROOT.glob(group))]

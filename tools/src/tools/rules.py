@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from local_stack.names import import_name
+from tools.migration_rules import migrations_fit_two_releases
 
 ROOMS = frozenset(
     {"__init__", "__main__", "main", "worker", "relay", "socket", "routes", "agents", "dependencies", "schemas", "use_cases",
@@ -257,6 +258,7 @@ RULES = (
     sql_is_never_pasted_together,
     business_tables_are_tenant_isolated,
     plumbing_is_the_library_copy,
+    migrations_fit_two_releases,
     readmes_have_the_seven_headings,
     no_download_addresses,
     services_never_call_each_other,

@@ -15,6 +15,7 @@ from local_stack.jars import KAFKA_FOLDER, java, kafka_classpath
 from local_stack.ports import HOST, free_ports, is_listening
 from local_stack.process import ChildProcess, wait_until
 from local_stack.quorum import voters
+from local_stack.sasl_listener import SaslListener
 
 # 384 MB hold the local load with room; the serial collector needs the least memory and no idle threads.
 _JAVA_OPTIONS = (
@@ -84,7 +85,8 @@ class KafkaNode:
 class KafkaCluster:
     """One node, or three with replication factor 3 and min.insync.replicas 2; nodes are numbered from 1.
 
-    A `quick` cluster starts with less work and is not the one to measure throughput on.
+    A `quick` cluster starts with less work and is not the one to measure throughput on. With a `guard`, which a cluster of one
+    node takes, clients can also come by TLS with a password.
     """
 
     name = "kafka"
@@ -101,8 +103,10 @@ class KafkaCluster:
         logs: Path | None = None,
         pids: Path | None = None,
         cache: Path | None = None,
+        guard: SaslListener | None = None,
     ) -> None:
         self.folder = folder
+        self._guard = guard
         self._cache = cache
         self._java_options = (*_JAVA_OPTIONS, _LIGHT_COMPILER) if quick else _JAVA_OPTIONS
         self._controller_ports = list(controller_ports or [])[:nodes]
@@ -208,11 +212,12 @@ class KafkaCluster:
         layout = self._layout()
         controller = layout["controllers"][str(node.number)]
         replicas, in_sync = str(self.replication_factor), str(self.min_insync_replicas)
-        return {
+        listeners = f"BROKER://{node.address},CONTROLLER://{HOST}:{controller}"
+        settings = {
             **_NODE_SETTINGS,
             "node.id": str(node.number),
-            "listeners": f"BROKER://{node.address},CONTROLLER://{HOST}:{controller}",
-            "advertised.listeners": f"BROKER://{node.address},CONTROLLER://{HOST}:{controller}",
+            "listeners": listeners,
+            "advertised.listeners": listeners,
             "controller.quorum.bootstrap.servers": ",".join(f"{HOST}:{port}" for port in layout["controllers"].values()),
             # A controller that lost its disk takes its old seat again without an operator.
             "controller.quorum.auto.join.enable": "true",
@@ -225,6 +230,7 @@ class KafkaCluster:
             "share.coordinator.state.topic.replication.factor": replicas,
             "share.coordinator.state.topic.min.isr": in_sync,
         }
+        return self._guard.added_to(settings) if self._guard else settings
 
     @property
     def _layout_file(self) -> Path:

@@ -75,10 +75,12 @@ class Relay:
         await _wait(stop, self._options.reconnect_seconds)
 
     def _report(self, kind: str, error: Exception) -> None:
-        self._trouble = f"{kind}: {type(error).__name__}"
+        # Kafka's trouble is said in names and words of our own; the text of other errors may hold anything.
+        said = str(error) if isinstance(error, BrokerTrouble) else type(error).__name__
+        self._trouble = f"{kind}: {said}"
         metrics.RELAY_ERRORS.labels(kind).inc()
         metrics.RELAY_ACTIVE.set(0)
-        log.warning("relay_trouble", kind=kind, error=type(error).__name__)
+        log.warning("relay_trouble", kind=kind, error=said)
 
     async def _session(self, stop: asyncio.Event) -> None:
         async with self._connected("relay") as connection:

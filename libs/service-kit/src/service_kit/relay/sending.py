@@ -44,6 +44,13 @@ _ROW_TO_BLAME = frozenset(
 )
 
 
+# Why Kafka and a client do not come together at all, in the words of whoever has to mend it.
+_REFUSALS = {
+    KafkaError._SSL: "the certificate or TLS is refused",  # noqa: SLF001  # see above
+    KafkaError._AUTHENTICATION: "the name or the password is refused",  # noqa: SLF001  # see above
+}
+
+
 class BrokerTrouble(Exception):  # noqa: N818  # named for what happened
     """Kafka is away or the producer is beyond use: everything unacknowledged has to be sent again by a new one."""
 
@@ -82,22 +89,25 @@ class Sender:
         self._make_producer = make_producer
         self._producer: Any = None
         self._refusals: list[tuple[KafkaError, Message]] = []
+        self._turned_away: str | None = None
         self._spans = ProducerSpans()
 
     async def open(self) -> set[str]:
         """Throw the old producer away, make a new one and return the declared topics that Kafka lacks; or BrokerTrouble."""
         await self.close()
-        self._refusals = []
+        self._refusals, self._turned_away = [], None
         self._producer = self._make_producer(self._configuration())
         existing = await self.existing_topics()
         return set(self._options.topics - existing)
 
     async def existing_topics(self) -> set[str]:
-        """Ask Kafka for its topics; raises BrokerTrouble when it does not answer within two seconds."""
+        """Ask Kafka for its topics; raises BrokerTrouble, which says why, when it does not answer within two seconds."""
         try:
             metadata = await asyncio.to_thread(self._producer.list_topics, timeout=2)
         except KafkaException as error:
-            raise BrokerTrouble(error.args[0].name()) from error
+            # What librdkafka heard of a broker that it cannot talk to comes by the callback only.
+            self._producer.poll(0)
+            raise BrokerTrouble(self._turned_away or error.args[0].name()) from error
         return set(metadata.topics)
 
     async def close(self) -> None:
@@ -210,13 +220,17 @@ class Sender:
             "log_level": 2,
             "delivery.report.only.error": True,
             "on_delivery": self._on_refusal,
-            "error_cb": _on_error,
+            "error_cb": self._on_error,
             **self._options.producer,
         }
 
     def _on_refusal(self, error: KafkaError | None, message: Message) -> None:
         if error is not None:
             self._refusals.append((error, message))
+
+    def _on_error(self, error: KafkaError) -> None:
+        self._turned_away = _REFUSALS.get(error.code(), self._turned_away)
+        log.warning("relay_kafka_error", error=error.name(), fatal=error.fatal())
 
 
 def _headers_of(row: OutboxRow) -> dict[str, str]:
@@ -229,10 +243,6 @@ def _trouble_with(row: OutboxRow, error: KafkaError) -> Exception:
     if error.code() in _ROW_TO_BLAME:
         return RowRefused(row[0], error.name())
     return BrokerTrouble(error.name())
-
-
-def _on_error(error: KafkaError) -> None:
-    log.warning("relay_kafka_error", error=error.name(), fatal=error.fatal())
 
 
 def _discard(producer: Any) -> None:

@@ -6,17 +6,15 @@ import asyncio
 import http.client
 import os
 import signal
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import orjson
 import psutil
 import pytest
 from services.messaging.tests.integration.conftest import ISSUER
+from services.messaging.tests.integration.issuer_over_http import keys_of
 from services.messaging.tests.integration.sockets.conftest import token_of
 from services.messaging.tests.integration.sockets.raw_client import RawClient
 
@@ -35,26 +33,8 @@ MOST_KIB_PER_CONNECTION = 60
 
 @pytest.fixture(scope="module")
 def jwks_url() -> Iterator[str]:
-    """The issuer's public keys over HTTP."""
-
-    class Keys(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = orjson.dumps(ISSUER.jwks)
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Keys)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/jwks.json"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with keys_of(ISSUER) as url:
+        yield url
 
 
 StartProcess = Callable[..., ServiceProcess]
