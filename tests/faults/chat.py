@@ -37,8 +37,9 @@ _SMALL_BUFFERS = {"SOCKET_BUFFER_BYTES": "65536", "SOCKET_KERNEL_BUFFER_BYTES": 
 _QUICK_PINGS = {"SOCKET_PING_SECONDS": "2", "SOCKET_PONG_SECONDS": "2"}
 # A text takes the scorer more of a core than all pages of it take: this row is about pages.
 _NOT_SCORED = ("ml-scoring-worker", "notifications-worker")
-# A p99 counts queueing. Nobody notices a tenth of a second, and below it a ratio tells of the machine and not of slow readers.
-FLOOR_MILLISECONDS = 100.0
+# Who waited for a reader that does not read would wait for seconds: until its pings are missed or its buffer is full. What is
+# far below that is the machine's, whose cores the reconnecting pages share with all others; the ratio is told either way.
+FLOOR_MILLISECONDS = 500.0
 
 
 @dataclass
