@@ -7,7 +7,7 @@ import itertools
 import json
 import random
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from statistics import median
@@ -65,19 +65,20 @@ class Chat:
 
     async def load(self, pairs: Sequence[Pair], rng: random.Random, *, per_second: int, seconds: float, body: str = CALM) -> None:
         """Both sides of all pairs write at a steady rate."""
-        began = time.monotonic()
-        async with asyncio.TaskGroup() as group:
-            for number in range(int(per_second * seconds)):
-                await asyncio.sleep(max(0.0, began + number / per_second - time.monotonic()))
-                group.create_task(self.write(rng.choice(pairs), body, by_patient=rng.random() < 0.5))
+        writes = ((rng.choice(pairs), rng.random() < 0.5) for _ in range(int(per_second * seconds)))
+        await self._steadily(writes, per_second, body)
 
     async def fill(self, pairs: Sequence[Pair], *, times: int, per_second: int, body: str) -> None:
         """The therapist of each pair writes so many messages, the pairs in turn."""
+        await self._steadily(((pair, False) for pair in tuple(pairs) * times), per_second, body)
+
+    async def _steadily(self, writes: Iterable[tuple[Pair, bool]], per_second: int, body: str) -> None:
+        """Send a message for each pair, by the patient or not, when it is due, whether those before were answered or not."""
         began = time.monotonic()
         async with asyncio.TaskGroup() as group:
-            for number, pair in enumerate(tuple(pairs) * times):
+            for number, (pair, by_patient) in enumerate(writes):
                 await asyncio.sleep(max(0.0, began + number / per_second - time.monotonic()))
-                group.create_task(self.write(pair, body, by_patient=False))
+                group.create_task(self.write(pair, body, by_patient=by_patient))
 
     async def ends(self, pairs: Sequence[Pair]) -> dict[UUID, int]:
         """The last place of each conversation, as PostgreSQL has it."""
