@@ -22,8 +22,9 @@ from local_stack.services import SERVICES
 EVERY = pytest.mark.parametrize("each", images(), ids=lambda each: each.name)
 # What compose starts of the local stack; the rest of that folder runs on a developer's machine alone.
 SETUP_RUNS = ("compose_setup", "mail_server", "provider_server")
-# What service-kit offers to workers alone; a service without one asks for no such extra.
+# What service-kit offers to workers alone, and to who keeps files in a cloud; a service that does neither asks for no such extra.
 WORKERS_ONLY = {"faust"}
+FILES_ONLY = {"boto3", "botocore"}
 
 
 @cache
@@ -57,6 +58,12 @@ def code(image: Image) -> set[Path]:
     return found
 
 
+def uses_files(image: Image) -> bool:
+    """Whether the service's own code opens a store of files or speaks with S3 itself."""
+    own = {name for path in (ROOT / "services" / image.name / "src").rglob("*.py") for name in imported(path)}
+    return any(name.startswith("service_kit.object_store") or name.partition(".")[0] == "boto3" for name in own)
+
+
 @EVERY
 def test_every_import_of_an_images_code_is_provided_by_a_package_that_is_locked_for_it(each: Image) -> None:
     locked = {package.name for package in locked_packages((ROOT / each.lock).read_text())}
@@ -67,7 +74,8 @@ def test_every_import_of_an_images_code_is_provided_by_a_package_that_is_locked_
         if module not in own and module not in sys.stdlib_module_names and not known & locked:
             missing.add(module)
     without_worker = WORKERS_ONLY if each.name in SERVICES and "worker" not in each.commands else set()
-    assert missing == without_worker
+    without_files = FILES_ONLY if each.name in SERVICES and not uses_files(each) else set()
+    assert missing == without_worker | without_files
 
 
 @pytest.mark.promise("PL13")

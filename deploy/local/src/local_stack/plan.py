@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from local_stack.component import Step
 
+_AGAIN_SECONDS = 1.0
+
 
 @dataclass(frozen=True)
 class Done:
@@ -32,7 +34,7 @@ def in_order(steps: Sequence[Step]) -> list[Step]:
 
 
 def run(steps: Sequence[Step], report: Callable[[Done], None], on_failure: Callable[[], None]) -> None:
-    """Do all steps; after the first failure start no more, call `on_failure`, wait for those under way, and raise it.
+    """Do all steps; after the first failure start no more, call `on_failure` until those under way have ended, and raise it.
 
     `on_failure` is what makes the steps under way end soon. A KeyboardInterrupt of the caller counts as a failure.
     """
@@ -51,6 +53,9 @@ def run(steps: Sequence[Step], report: Callable[[Done], None], on_failure: Calla
                     report(future.result())
         except BaseException:
             on_failure()
+            # A step that was just about to start something starts it after that, and would wait for what is gone.
+            while wait(running, timeout=_AGAIN_SECONDS).not_done:
+                on_failure()
             raise
 
 

@@ -72,3 +72,23 @@ def test_a_failure_waits_for_the_steps_under_way_so_that_they_can_be_stopped() -
     with pytest.raises(StackError):
         run([step("slow", work=slow), step("kafka", work=fail)], lambda _: None, told_to_stop.set)
     assert ended == ["slow"]
+
+
+def test_what_a_step_starts_after_all_was_stopped_is_stopped_as_well() -> None:
+    stopped_once, is_stopped_again = threading.Event(), threading.Event()
+
+    def stop() -> None:
+        if stopped_once.is_set():
+            is_stopped_again.set()
+        stopped_once.set()
+
+    def late() -> str:
+        assert stopped_once.wait(10)
+        return "ready" if is_stopped_again.wait(10) else "left running"
+
+    def fail() -> str:
+        raise StackError("kafka", "crashed")
+
+    with pytest.raises(StackError):
+        run([step("late", work=late), step("kafka", work=fail)], lambda _: None, stop)
+    assert is_stopped_again.is_set()
