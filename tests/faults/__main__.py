@@ -33,7 +33,7 @@ async def run_row(lab: Lab, id_: str, *, long: bool, seed: int) -> results.Row:
     except Exception as failure:
         traceback.print_exc()
         found = row.failed(failure)
-    print(f"   {'ok' if found.ok else 'FAILED'} in {time.monotonic() - started:.1f} s: {found.detail}", flush=True)
+    print(f"{'   ok' if found.ok else f'FAILED row {id_}'} in {time.monotonic() - started:.1f} s: {found.detail}", flush=True)
     return found
 
 

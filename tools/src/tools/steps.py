@@ -10,6 +10,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 
+# How pytest's summary and the fault matrix begin the line of a failure.
+_NAMES_A_FAILURE = ("FAILED ", "ERROR ")
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -43,21 +46,27 @@ def run(step: Step) -> bool:
     return done.returncode == 0
 
 
-def run_beside(steps: Sequence[Step]) -> bool:
-    """Run steps at the same time, each line of their output behind the name of its step; say whether all passed."""
-    print(f"\n── {' and '.join(step.name for step in steps)}, beside each other", flush=True)
+def run_beside(steps: Sequence[Step]) -> dict[str, list[str]]:
+    """Run steps at the same time, each line of their output behind the name of its step.
+
+    Returns, for each step that failed, what its output names as failed: lines like `FAILED test - reason`, or its exit status.
+    """
+    print(f"\n── {' and '.join(step.name for step in steps)}", flush=True)
     with ThreadPoolExecutor(len(steps)) as pool:
-        return all(list(pool.map(_run_telling, steps)))
+        told = pool.map(_run_telling, steps)
+        return {step.name: failures for step, failures in zip(steps, told, strict=True) if failures}
 
 
-def _run_telling(step: Step) -> bool:
-    started = time.monotonic()
+def _run_telling(step: Step) -> list[str]:
+    started, failures = time.monotonic(), list[str]()
     with subprocess.Popen(step.command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as running:
         for line in running.stdout or ():
             print(f"{step.name} | {line}", end="", flush=True)
+            if line.startswith(_NAMES_A_FAILURE):
+                failures.append(line.strip())
     word = "ok" if running.returncode == 0 else f"FAILED (exit {running.returncode})"
     print(f"{step.name:<44} {word} in {time.monotonic() - started:.1f} s", flush=True)
-    return running.returncode == 0
+    return (failures or [word]) if running.returncode else []
 
 
 def run_all(steps: Sequence[Step], *, then: str, stop_at_first: bool = False) -> int:
