@@ -149,7 +149,7 @@ class PostgresServer(OneProcess):
 
     def drop_database(self, name: str) -> None:
         """Delete a database and end the sessions that still use it."""
-        self.sql(f"drop database if exists {name} with (force)")
+        self.sql(f"\\set database '{name}'\ndrop database if exists :\"database\" with (force);")
 
     @contextmanager
     def dump(self, database: str, *, snapshot: str) -> Iterator[IO[bytes]]:

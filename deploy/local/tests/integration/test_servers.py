@@ -56,6 +56,12 @@ async def test_a_service_cannot_enter_the_database_of_another(postgres_server: P
         await asyncpg.connect(stranger.app_url.replace(stranger.name, "bloom_example"))
 
 
+def test_a_database_is_deleted_whatever_its_name(postgres_server: PostgresServer) -> None:
+    database = postgres_server.create_service_database("example", name="ml-example_world_1")
+    postgres_server.drop_database(database.name)
+    assert postgres_server.sql(f"select count(*) from pg_database where datname = '{database.name}'") == "0"
+
+
 async def test_the_application_role_creates_no_tables(postgres_server: PostgresServer) -> None:
     database = postgres_server.create_service_database("example")
     connection = await asyncpg.connect(database.app_url)
