@@ -17,6 +17,8 @@ import onnxruntime
 from tests.bench.chat import texts
 from tokenizers import Tokenizer
 
+from ml_scoring.model.arithmetic import session_options
+
 
 def feeds(folder: Path, count: int) -> list[dict[str, Any]]:
     """What the graph is given for each text; the texts are plain words, which no cleaning changes."""
@@ -30,11 +32,7 @@ def feeds(folder: Path, count: int) -> list[dict[str, Any]]:
 
 def main(folder: Path, count: int, threads: int) -> tuple[float, float]:
     """Texts per second and processor seconds, after each text of a tenth was scored once to warm up."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    # As the service has it: exact on every processor.
-    options.add_session_config_entry("session.x64quantprecision", "1")
-    session = onnxruntime.InferenceSession(folder / "model.onnx", options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(folder / "model.onnx", session_options(), providers=["CPUExecutionProvider"])
     prepared = feeds(folder, count)
     _run(session, iter(prepared[: count // 10]), threads)
     started, used = time.perf_counter(), time.process_time()

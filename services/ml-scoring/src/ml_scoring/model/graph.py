@@ -9,6 +9,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from ml_scoring.domain.models import ModelUnusable
+from ml_scoring.model.arithmetic import session_options
 from ml_scoring.model.package import WEIGHTS
 
 LOGITS = "logits"
@@ -41,17 +42,8 @@ class Graph:
 
 def _session_of(content: bytes) -> Any:  # onnxruntime ships no types
     """A session of one thread: throughput comes from many threads that share it, each with a text of its own."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    # Processors without VNNI would add products of bytes in 16 bits, which saturate: the same text would score otherwise there.
-    options.add_session_config_entry("session.x64quantprecision", "1")
-    # Warnings of the library go to stderr past our logs.
-    options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(content, session_options(), providers=["CPUExecutionProvider"])
     except Exception as error:
         # The library's errors share no root but Exception.
         raise ModelUnusable(f"{WEIGHTS} is not a graph that can be run: {type(error).__name__}") from None
